@@ -1,7 +1,9 @@
-//! What every running part needs: the clock and slices of files that travel from `storage` to `net`.
+//! What every running part needs: the clock, and the bytes that travel from `storage` and `handlers` to `net`.
 
 mod clock;
 mod file_slice;
+mod outgoing;
 
 pub use clock::Clock;
 pub use file_slice::FileSlice;
+pub use outgoing::{Next, Outgoing};

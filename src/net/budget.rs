@@ -1,0 +1,59 @@
+//! One budget for the bytes of all requests that are still arriving (`queued.max.request.bytes`).
+//!
+//! Invariants: a frame that arrives in pieces is charged as a whole before more of it is read, so that whoever holds a
+//! charge can finish, and no two half-read frames wait for each other; the charge is returned when the frame was
+//! handled or its connection ended.
+
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The unit of the budget in bytes.
+const UNIT_BYTES: usize = 1024;
+
+/// The budget. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    units: Arc<Semaphore>,
+    total: u32,
+}
+
+/// A part of the budget, returned when dropped.
+#[derive(Debug)]
+pub struct Charge {
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Budget {
+    /// A budget of `bytes`, but at least one frame of `frame_bytes_max`.
+    pub fn new(bytes: usize, frame_bytes_max: usize) -> Budget {
+        let units = bytes.max(frame_bytes_max).div_ceil(UNIT_BYTES);
+        let total = u32::try_from(units.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
+        Budget { units: Arc::new(Semaphore::new(total as usize)), total }
+    }
+
+    /// Waits until `bytes` are free; first come, first served.
+    pub async fn charge(&self, bytes: usize) -> Charge {
+        let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.total);
+        let permit = self.units.clone().acquire_many_owned(units).await.expect("the budget is never closed");
+        Charge { _permit: permit }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_frame_waits_until_the_budget_has_room_for_it() {
+        let budget = Budget::new(10 * UNIT_BYTES, 4 * UNIT_BYTES);
+        let first = budget.charge(8 * UNIT_BYTES).await;
+        let second = tokio::spawn({
+            let budget = budget.clone();
+            async move { budget.charge(4 * UNIT_BYTES).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!second.is_finished());
+        drop(first);
+        second.await.unwrap();
+    }
+}

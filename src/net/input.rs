@@ -1,0 +1,248 @@
+//! What a connection has read and not handled yet, cut into frames.
+//!
+//! Invariants:
+//! * `start..end` of the buffer is what is unread by the handlers; frames are looked at in place, never copied;
+//! * buffers at rest belong to the worker threads; a connection holds one only while bytes of its own are in it, and a
+//!   small rest is moved to a buffer of its size before the connection waits;
+//! * a frame larger than a buffer makes the buffer grow with the bytes that arrived (at most to their double).
+
+use super::{Budget, Charge};
+use std::cell::RefCell;
+use std::io;
+use std::ops::Range;
+use tokio::net::TcpStream;
+
+/// Size of the buffers at rest; measured: below 512 KiB large produce requests cost up to twice the CPU.
+const BUFFER_BYTES: usize = 512 << 10;
+/// Buffers at rest on one worker thread, and the largest of them that is kept.
+const KEPT_BUFFERS: usize = 4;
+const KEPT_BUFFER_BYTES: usize = 4 << 20;
+/// The four bytes in front of a frame that hold its length.
+const LENGTH_BYTES: usize = 4;
+
+thread_local! {
+    /// Last in, first out: it is warm, and those grown for large frames come back first.
+    static REST: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A length field that no frame may have.
+#[derive(Debug, thiserror::Error)]
+#[error("frame of {length} bytes; allowed are 1 to {length_max}")]
+pub struct FrameError {
+    /// What the length field says.
+    pub length: i32,
+    /// `socket.request.max.bytes`.
+    pub length_max: usize,
+}
+
+/// The bytes of one connection that are read and not handled.
+#[derive(Debug)]
+pub struct Input {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    frame_bytes_max: usize,
+    /// What the frame that is arriving was charged with, in bytes.
+    charge: Option<(Charge, usize)>,
+}
+
+impl Input {
+    /// Nothing read yet; frames may have up to `frame_bytes_max` bytes.
+    pub fn new(frame_bytes_max: usize) -> Input {
+        Input { buffer: Vec::new(), start: 0, end: 0, frame_bytes_max, charge: None }
+    }
+
+    /// Where the frame that begins `skip` bytes behind the start lies in [`bytes`](Input::bytes), without its length
+    /// field; `None` when it is not complete.
+    ///
+    /// # Errors
+    /// [`FrameError`] for a length that no frame may have.
+    pub fn frame(&self, skip: usize) -> Result<Option<Range<usize>>, FrameError> {
+        let from = self.start + skip;
+        let Some(length) = self.length_at(from)? else { return Ok(None) };
+        let body = from + LENGTH_BYTES;
+        Ok((self.end - body >= length).then_some(body..body + length))
+    }
+
+    fn length_at(&self, from: usize) -> Result<Option<usize>, FrameError> {
+        let Some(field) = self.buffer[from.min(self.end)..self.end].first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
+        let length = i32::from_be_bytes(*field);
+        match usize::try_from(length) {
+            Ok(bytes) if bytes > 0 && bytes <= self.frame_bytes_max => Ok(Some(bytes)),
+            _ => Err(FrameError { length, length_max: self.frame_bytes_max }),
+        }
+    }
+
+    /// The buffer that the ranges of [`frame`](Input::frame) point into.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.end]
+    }
+
+    /// How many bytes the frame at `range` takes with its length field.
+    pub fn size_bytes(range: &Range<usize>) -> usize {
+        range.len() + LENGTH_BYTES
+    }
+
+    /// Forgets the first `bytes` bytes, which were handled.
+    pub fn consume(&mut self, bytes: usize) {
+        self.start += bytes;
+        assert!(self.start <= self.end, "no more is consumed than was read");
+        self.charge = None;
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Whether there is room for `bytes` more bytes behind an incomplete or unhandled frame.
+    pub fn holds_less_than(&self, bytes: usize) -> bool {
+        self.end - self.start < bytes
+    }
+
+    /// One read of what the socket has. `Ok(0)` is the end of the stream.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the socket is dry; those of the socket.
+    pub fn fill(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        self.make_room();
+        let read = stream.try_read(&mut self.buffer[self.end..]);
+        if let Ok(count) = read {
+            self.end += count;
+        }
+        read
+    }
+
+    fn make_room(&mut self) {
+        let held = self.end - self.start;
+        if self.buffer.len() < BUFFER_BYTES {
+            // The rest of a frame that waited in a buffer of its size, or nothing: go on in a buffer of the worker's.
+            let mut buffer = REST.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER_BYTES]);
+            buffer[..held].copy_from_slice(&self.buffer[self.start..self.end]);
+            self.buffer = buffer;
+        } else if self.end == self.buffer.len() || self.start > 0 && self.buffer.len() - self.end < BUFFER_BYTES / 2 {
+            self.buffer.copy_within(self.start..self.end, 0);
+        } else {
+            return;
+        }
+        (self.start, self.end) = (0, held);
+        if held == self.buffer.len() {
+            let length = self.length_at(0).ok().flatten().unwrap_or(0) + LENGTH_BYTES;
+            let room = (2 * held).min(length.max(held + BUFFER_BYTES));
+            self.buffer.resize(room, 0);
+        }
+    }
+
+    /// Prepares for a wait: gives the buffer back when nothing is in it, moves a small rest to a buffer of its size, and
+    /// charges an incomplete frame to the budget, waiting until there is room.
+    pub async fn settle(&mut self, budget: &Budget) {
+        let held = self.end - self.start;
+        if held == 0 {
+            self.charge = None;
+            rest(std::mem::take(&mut self.buffer));
+            (self.start, self.end) = (0, 0);
+            return;
+        }
+        if held < BUFFER_BYTES / 4 && self.buffer.len() >= BUFFER_BYTES {
+            let remainder = self.buffer[self.start..self.end].to_vec();
+            rest(std::mem::replace(&mut self.buffer, remainder));
+            (self.start, self.end) = (0, held);
+        }
+        let announced = self.length_at(self.start).ok().flatten().unwrap_or(0).max(held);
+        if self.charge.as_ref().is_none_or(|(_, bytes)| *bytes < announced) {
+            // Given back first: nobody waits for the budget while holding a part of it.
+            self.charge = None;
+            self.charge = Some((budget.charge(announced).await, announced));
+        }
+    }
+}
+
+fn rest(buffer: Vec<u8>) {
+    if (BUFFER_BYTES..=KEPT_BUFFER_BYTES).contains(&buffer.len()) {
+        REST.with_borrow_mut(|buffers| {
+            if buffers.len() < KEPT_BUFFERS {
+                buffers.push(buffer);
+            }
+        });
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        rest(std::mem::take(&mut self.buffer));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    async fn read_frame(input: &mut Input, stream: &TcpStream, budget: &Budget) -> Vec<u8> {
+        loop {
+            if let Some(range) = input.frame(0).unwrap() {
+                let frame = input.bytes()[range.clone()].to_vec();
+                input.consume(Input::size_bytes(&range));
+                return frame;
+            }
+            input.settle(budget).await;
+            stream.readable().await.unwrap();
+            match input.fill(stream) {
+                Ok(count) => assert!(count > 0),
+                Err(e) => assert_eq!(e.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn frames_come_out_as_they_were_sent_however_they_arrive() {
+        let (mut client, server) = pair().await;
+        let sizes = [1usize, 3, 100, 600_000, 5, 2_000_000, 17, 512 << 10, (512 << 10) - 4, 9];
+        let writer = tokio::spawn(async move {
+            for (i, size) in sizes.iter().enumerate() {
+                let mut frame = (*size as u32).to_be_bytes().to_vec();
+                frame.resize(4 + size, i as u8);
+                for part in frame.chunks(300_001) {
+                    client.write_all(part).await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let budget = Budget::new(4 << 20, 4 << 20);
+        let mut input = Input::new(4 << 20);
+        for (i, size) in sizes.iter().enumerate() {
+            let frame = read_frame(&mut input, &server, &budget).await;
+            assert!(frame.len() == *size && frame.iter().all(|b| *b == i as u8), "frame {i}");
+        }
+        writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_announced_length_costs_no_memory_before_its_bytes_arrive() {
+        let (mut client, server) = pair().await;
+        client.write_all(&100_000_000u32.to_be_bytes()).await.unwrap();
+        let mut input = Input::new(100 << 20);
+        server.readable().await.unwrap();
+        assert_eq!(input.fill(&server).unwrap(), 4);
+        assert!(input.frame(0).unwrap().is_none());
+        input.settle(&Budget::new(100 << 20, 100 << 20)).await;
+        assert_eq!(input.buffer.capacity(), 4);
+    }
+
+    #[test]
+    fn a_length_that_no_frame_may_have_is_refused() {
+        for length in [0, -1, i32::MIN, 1001, i32::MAX] {
+            let mut input = Input::new(1000);
+            input.buffer = length.to_be_bytes().to_vec();
+            input.end = 4;
+            assert_eq!(input.frame(0).unwrap_err().length, length);
+        }
+    }
+}

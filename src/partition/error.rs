@@ -1,0 +1,87 @@
+//! What can go wrong with a hosted partition; `handlers` match these to Kafka's codes.
+
+use crate::storage;
+use crate::types::{Offset, TopicPartition};
+
+/// Why a partition could not be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    /// No such topic, or no such partition in it.
+    #[error("unknown topic or partition")]
+    Unknown,
+    /// The metadata names another broker as its host.
+    #[error("not hosted by this broker")]
+    Elsewhere,
+    /// It is hosted here, but its log could not be opened.
+    #[error("its log is offline")]
+    Offline,
+}
+
+/// Why nothing of an append was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// This broker does not lead the partition.
+    #[error("not the leader")]
+    NotLeader,
+    /// `acks=all` with fewer replicas in sync than `min.insync.replicas`.
+    #[error("{in_sync} replicas in sync, {required} required")]
+    NotEnoughReplicas {
+        /// How many are.
+        in_sync: usize,
+        /// How many must be.
+        required: u32,
+    },
+    /// The log refused or failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+/// Why a read got nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// This broker does not lead the partition.
+    #[error("not the leader")]
+    NotLeader,
+    /// The reader knows an older leader epoch (KIP-320).
+    #[error("the reader's leader epoch is fenced")]
+    FencedEpoch,
+    /// The reader knows a newer leader epoch than this broker does.
+    #[error("the reader's leader epoch is not known yet")]
+    UnknownEpoch,
+    /// Below the log start or above the readable end.
+    #[error("offset out of range {log_start}..={end}")]
+    OutOfRange {
+        /// The first offset that can be read.
+        log_start: Offset,
+        /// The readable end.
+        end: Offset,
+    },
+    /// The log failed.
+    #[error(transparent)]
+    Storage(storage::Error),
+}
+
+impl From<storage::ReadError> for ReadError {
+    fn from(e: storage::ReadError) -> Self {
+        match e {
+            storage::ReadError::OutOfRange { log_start, end } => ReadError::OutOfRange { log_start, end },
+            storage::ReadError::Storage(e) => ReadError::Storage(e),
+        }
+    }
+}
+
+/// Why the manager could not do what an image asks.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// One partition's log.
+    #[error("{topic_partition}: {source}")]
+    Log {
+        /// Whose log.
+        topic_partition: TopicPartition,
+        /// What went wrong.
+        source: storage::Error,
+    },
+    /// The data directory.
+    #[error(transparent)]
+    Directory(#[from] storage::Error),
+}

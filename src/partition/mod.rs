@@ -1,0 +1,19 @@
+//! The partitions that this broker hosts: leader state, watermarks, waits, and the manager that opens and closes them.
+//!
+//! Invariants:
+//! * leadership changes only under the partition's append lock, so that an append sees one leader epoch throughout;
+//! * log start ≤ last stable ≤ high watermark ≤ log end, read from one published value;
+//! * a wait is registered before the state it waits for is read, so that no wake-up is lost;
+//! * nothing here waits while it holds a lock.
+//!
+//! Called by `handlers` (through [`PartitionManager`]) and by `broker`, which feeds it cluster images.
+
+mod error;
+mod hosted;
+mod manager;
+mod wait;
+
+pub use error::{AppendError, Error, LookupError, ReadError};
+pub use hosted::{Acks, EpochEnd, Fenced, Leadership, Partition, Read, ReadOutcome, TimestampOffset};
+pub use manager::{Hosting, HostedTopic, PartitionManager};
+pub use wait::{FetchWait, ReadableBound};

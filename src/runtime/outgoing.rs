@@ -1,0 +1,117 @@
+//! Answers on their way out: bytes in memory, with slices of files spliced in between.
+//!
+//! Invariants: splices are ordered by where they stand; what was sent is never looked at again.
+//! Handlers fill it, `net` sends it; it does no I/O of its own.
+
+use super::FileSlice;
+use std::collections::VecDeque;
+
+/// A queue of answers for one connection.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    /// The answers' own bytes; handlers append here.
+    pub bytes: Vec<u8>,
+    sent: usize,
+    splices: VecDeque<Splice>,
+}
+
+/// A file's bytes that belong in front of byte `at` of the answers.
+#[derive(Debug)]
+struct Splice {
+    at: usize,
+    slice: FileSlice,
+}
+
+/// What has to be sent next.
+#[derive(Debug)]
+pub enum Next<'a> {
+    /// These bytes; `more` says that a slice follows at once.
+    Bytes {
+        /// The bytes that are not sent yet, up to the next slice.
+        bytes: &'a [u8],
+        /// Whether anything follows.
+        more: bool,
+    },
+    /// This slice of a file.
+    File(&'a FileSlice),
+    /// Nothing is left.
+    Nothing,
+}
+
+impl Outgoing {
+    /// Capacity that is kept when all is sent; more is given back.
+    const KEPT_BYTES: usize = 64 << 10;
+
+    /// Puts a file's bytes behind the bytes appended so far.
+    pub fn splice(&mut self, slice: FileSlice) {
+        self.splices.push_back(Splice { at: self.bytes.len(), slice });
+    }
+
+    /// Whether all is sent.
+    pub fn is_empty(&self) -> bool {
+        self.sent == self.bytes.len() && self.splices.is_empty()
+    }
+
+    /// Bytes that wait to be sent, files included.
+    pub fn waiting_bytes(&self) -> u64 {
+        (self.bytes.len() - self.sent) as u64 + self.splices.iter().map(|s| s.slice.length).sum::<u64>()
+    }
+
+    /// What has to be sent next.
+    pub fn next(&self) -> Next<'_> {
+        let end = self.splices.front().map_or(self.bytes.len(), |s| s.at);
+        match self.splices.front() {
+            _ if self.sent < end => {
+                Next::Bytes { bytes: &self.bytes[self.sent..end], more: !self.splices.is_empty() }
+            }
+            Some(splice) => Next::File(&splice.slice),
+            None => Next::Nothing,
+        }
+    }
+
+    /// Notes that `count` bytes of what [`next`](Outgoing::next) returned are sent.
+    pub fn advance(&mut self, count: usize) {
+        let end = self.splices.front().map_or(self.bytes.len(), |s| s.at);
+        if self.sent < end {
+            self.sent += count;
+            assert!(self.sent <= end, "no more is sent than was offered");
+        } else if let Some(splice) = self.splices.front_mut() {
+            splice.slice.position += count as u64;
+            splice.slice.length -= count as u64;
+            if splice.slice.length == 0 {
+                self.splices.pop_front();
+            }
+        }
+        if self.is_empty() {
+            self.sent = 0;
+            self.bytes.clear();
+            self.bytes.shrink_to(Self::KEPT_BYTES);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn slices_go_out_between_the_bytes_around_them() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let mut out = Outgoing::default();
+        out.bytes.extend_from_slice(b"head");
+        out.splice(FileSlice { file, position: 7, length: 5 });
+        out.bytes.extend_from_slice(b"tail");
+        assert_eq!(out.waiting_bytes(), 13);
+        assert!(matches!(out.next(), Next::Bytes { bytes: b"head", more: true }));
+        out.advance(3);
+        assert!(matches!(out.next(), Next::Bytes { bytes: b"d", more: true }));
+        out.advance(1);
+        out.advance(2);
+        assert!(matches!(out.next(), Next::File(FileSlice { position: 9, length: 3, .. })));
+        out.advance(3);
+        assert!(matches!(out.next(), Next::Bytes { bytes: b"tail", more: false }));
+        out.advance(4);
+        assert!(out.is_empty() && matches!(out.next(), Next::Nothing));
+    }
+}
