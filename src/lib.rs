@@ -7,3 +7,4 @@ pub mod config;
 pub mod record;
 pub mod runtime;
 pub mod types;
+pub mod wire;
