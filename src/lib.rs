@@ -5,5 +5,8 @@
 
 pub mod config;
 pub mod net;
+pub mod partition;
+pub mod record;
 pub mod runtime;
 pub mod types;
+pub mod wire;
