@@ -4,5 +4,6 @@
 #![warn(missing_docs)]
 
 pub mod config;
+pub mod metadata;
 pub mod runtime;
 pub mod types;
