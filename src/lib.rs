@@ -5,5 +5,6 @@
 
 pub mod config;
 pub mod metadata;
+pub mod quorum;
 pub mod runtime;
 pub mod types;
