@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 pub mod config;
+pub mod controller;
 pub mod metadata;
 pub mod quorum;
 pub mod runtime;
