@@ -4,8 +4,11 @@
 #![warn(missing_docs)]
 
 pub mod config;
+pub mod controller;
+pub mod metadata;
 pub mod net;
 pub mod partition;
+pub mod quorum;
 pub mod record;
 pub mod runtime;
 pub mod types;

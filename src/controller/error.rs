@@ -1,0 +1,50 @@
+//! What can be wrong with a command.
+
+use crate::quorum::ProposeError;
+
+/// Why a command was not carried out, or nobody knows whether it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The quorum did not agree.
+    #[error(transparent)]
+    Quorum(#[from] ProposeError),
+    /// All producer ids have been handed out.
+    #[error("there are no producer ids left")]
+    ProducerIdsExhausted,
+}
+
+/// What is wrong with one topic of a request: one variant per error of Kafka's, with the text for the client, which is
+/// Kafka's too.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TopicError {
+    /// `INVALID_TOPIC_EXCEPTION`: the name is illegal, or collides with another.
+    #[error("{0}")]
+    InvalidTopic(String),
+    /// `TOPIC_ALREADY_EXISTS`.
+    #[error("{0}")]
+    TopicAlreadyExists(String),
+    /// `INVALID_REQUEST`: the request contradicts itself.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// `INVALID_PARTITIONS`.
+    #[error("{0}")]
+    InvalidPartitions(String),
+    /// `INVALID_REPLICATION_FACTOR`.
+    #[error("{0}")]
+    InvalidReplicationFactor(String),
+    /// `INVALID_REPLICA_ASSIGNMENT`.
+    #[error("{0}")]
+    InvalidReplicaAssignment(String),
+    /// `INVALID_CONFIG`.
+    #[error("{0}")]
+    InvalidConfig(String),
+    /// `POLICY_VIOLATION`: the request as a whole is too large.
+    #[error("{0}")]
+    PolicyViolation(String),
+    /// `UNKNOWN_TOPIC_OR_PARTITION`.
+    #[error("{0}")]
+    UnknownTopic(String),
+    /// `UNKNOWN_TOPIC_ID`.
+    #[error("{0}")]
+    UnknownTopicId(String),
+}

@@ -1,0 +1,163 @@
+//! The commands that change the cluster's metadata.
+//!
+//! Invariants:
+//! * a command is decided by a pure function of the image, the command and the time, which says the records and the
+//!   reply; the records take effect only on the image they were decided on, else the command is decided again;
+//! * one command is decided at a time;
+//! * a reply names the index of an image that shows its change, so that the caller can wait for what follows from it.
+//!
+//! Called by the handlers of the administration APIs and by the broker at start. After Kafka's `QuorumController`.
+
+mod broker;
+mod error;
+mod placement;
+mod topic;
+
+#[cfg(test)]
+mod tests;
+
+pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
+pub use error::{Error, TopicError};
+pub use topic::{DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef};
+
+use crate::metadata::{ClusterImage, Record, Topic};
+use crate::quorum::{ProposeError, Quorum};
+use crate::runtime::Clock;
+use crate::types::{BrokerEpoch, BrokerId, TopicId};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Checks the settings of a topic; the error is a text for the client.
+pub type ConfigCheck = dyn Fn(&BTreeMap<String, String>) -> Result<(), String> + Send + Sync;
+
+/// What a new topic gets that does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Defaults {
+    /// `num.partitions`.
+    pub partitions: i32,
+    /// `default.replication.factor`.
+    pub replication_factor: i16,
+}
+
+/// Whether a command is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is.
+    Apply,
+    /// It is only said what would come of it.
+    Validate,
+}
+
+/// A reply, and from when on the metadata show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decided<T> {
+    /// The reply.
+    pub reply: T,
+    /// Images of this index and later ones show what was decided.
+    pub index: u64,
+}
+
+/// What a pure decision comes to.
+type Decision<T> = (Vec<Record>, T);
+
+/// Decides commands, one at a time, and has the quorum agree on them.
+pub struct Controller {
+    quorum: Quorum,
+    clock: Clock,
+    defaults: Defaults,
+    config_check: Arc<ConfigCheck>,
+    deciding: tokio::sync::Mutex<()>,
+}
+
+impl Controller {
+    /// A controller over `quorum`.
+    pub fn new(quorum: Quorum, clock: Clock, defaults: Defaults, config_check: Arc<ConfigCheck>) -> Controller {
+        Controller { quorum, clock, defaults, config_check, deciding: tokio::sync::Mutex::new(()) }
+    }
+
+    /// Registers a broker; returns the epoch of the registration. An earlier one of the same id ends, unless it is this
+    /// very one (same incarnation), which keeps its epoch.
+    ///
+    /// # Errors
+    /// Those of the quorum.
+    pub async fn register_broker(&self, registration: BrokerRegistration) -> Result<Decided<BrokerEpoch>, Error> {
+        let decided = self.decide(|image| Ok(broker::decide_registration(image, &registration))).await?;
+        let index = decided.index;
+        let epoch = match decided.reply {
+            Some(epoch) => epoch,
+            None => BrokerEpoch(i64::try_from(index).expect("the image took this index as an epoch")),
+        };
+        Ok(Decided { reply: epoch, index })
+    }
+
+    /// Creates topics, each for itself; those that succeed come to be together. Returns one answer per name, in the order
+    /// of the request.
+    ///
+    /// # Errors
+    /// Those of the quorum; what is wrong with a topic is in its answer.
+    pub async fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        mode: Mode,
+    ) -> Result<Decided<Vec<(String, Result<Arc<Topic>, TopicError>)>>, Error> {
+        let now = self.clock.now();
+        self.decide(|image| {
+            let rules = topic::Rules { defaults: self.defaults, config_check: &*self.config_check, now };
+            let (records, reply) = topic::decide_creation(image, &topics, &rules, TopicId::random);
+            match mode {
+                Mode::Apply => Ok((records, reply)),
+                Mode::Validate => Ok((Vec::new(), reply)),
+            }
+        })
+        .await
+    }
+
+    /// Deletes topics, each for itself. Returns one answer per reference, in the order of the request.
+    ///
+    /// # Errors
+    /// Those of the quorum; what is wrong with a reference is in its answer.
+    pub async fn delete_topics(
+        &self,
+        topics: Vec<TopicRef>,
+    ) -> Result<Decided<Vec<(TopicRef, Result<DeletedTopic, TopicError>)>>, Error> {
+        self.decide(|image| Ok(topic::decide_deletion(image, &topics))).await
+    }
+
+    /// Hands out a block of producer ids to `broker`; no id is ever handed out twice.
+    ///
+    /// # Errors
+    /// Those of the quorum; [`Error::ProducerIdsExhausted`].
+    pub async fn allocate_producer_ids(&self, broker: BrokerId) -> Result<Range<i64>, Error> {
+        Ok(self.decide(|image| broker::decide_producer_ids(image, broker)).await?.reply)
+    }
+
+    /// Gives every partition that `broker` leads the next leader epoch: needed after an unclean start, before any of
+    /// them serves.
+    ///
+    /// # Errors
+    /// Those of the quorum.
+    pub async fn bump_leader_epochs(&self, broker: BrokerId) -> Result<Decided<()>, Error> {
+        self.decide(|image| Ok(broker::decide_next_leader_epochs(image, broker))).await
+    }
+
+    async fn decide<T>(
+        &self,
+        decide: impl Fn(&ClusterImage) -> Result<Decision<T>, Error>,
+    ) -> Result<Decided<T>, Error> {
+        let _one_at_a_time = self.deciding.lock().await;
+        loop {
+            let image = self.quorum.image();
+            let (records, reply) = decide(&image)?;
+            if records.is_empty() {
+                return Ok(Decided { reply, index: image.index });
+            }
+            match self.quorum.propose(records, image.index).await {
+                Ok(applied) => return Ok(Decided { reply, index: applied.index }),
+                // Another change was published meanwhile, for instance one whose caller gave up waiting.
+                Err(ProposeError::Stale) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The log and the vote on disk.
+//!
+//! Files: `log`, a header (what was purged) and one frame per append, holding a JSON array of entries; `vote`, a header.
+//!
+//! Invariants:
+//! * one append is one frame, one write and one `fdatasync`, and is finished before the next begins; only then is it
+//!   reported. So a crash can harm the last frame alone: a frame that is not right is cut off when nothing right follows,
+//!   and is damage, refused, when something does;
+//! * a failed write or sync poisons the log: nothing more is written until the process has started again;
+//! * entries are numbered without a gap, those that were purged excepted;
+//! * the vote is durable before it is answered. A vote that is read at start is not yet a mandate: leadership is won anew,
+//!   in a new term, so that an index that a crash took is never filled twice in one term.
+//!
+//! Entries are also kept in memory; snapshots bound how many. Purging and truncating write the file anew: at most once in
+//! some thousand entries.
+
+use super::engine::{Engine, Entry, FORMAT, LogId, StorageError, StorageIOError, Vote};
+use super::error::Error;
+use super::file::{Folder, frame_after, push_frame, read_frame};
+use super::supervision::Lifeline;
+use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
+use openraft::{AnyError, EntryPayload, OptionalSend, RaftLogReader};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::fs::{self, File};
+use std::io;
+use std::ops::RangeBounds;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use tracing::warn;
+
+const LOG: &str = "log";
+const VOTE: &str = "vote";
+
+/// The log store that openraft is given. Clones are the same store.
+#[derive(Clone)]
+pub(super) struct LogStore {
+    log: Arc<Mutex<Log>>,
+    _lifeline: Arc<Lifeline>,
+}
+
+struct Log {
+    folder: Arc<Folder>,
+    file: File,
+    end: u64,
+    entries: BTreeMap<u64, Entry>,
+    purged: Option<LogId>,
+    vote: Option<Vote>,
+    poisoned: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LogHeader {
+    /// The last entry that the log no longer has.
+    purged: Option<LogId>,
+}
+
+impl LogStore {
+    /// Opens the log of this folder, or begins it.
+    pub(super) fn open(folder: Arc<Folder>, lifeline: Lifeline) -> Result<LogStore, Error> {
+        let log = Arc::new(Mutex::new(Log::open(folder)?));
+        Ok(LogStore { log, _lifeline: Arc::new(lifeline) })
+    }
+
+    /// The last entry that the log no longer has.
+    pub(super) fn purged(&self) -> Option<LogId> {
+        self.log.lock().purged
+    }
+}
+
+impl Log {
+    fn open(folder: Arc<Folder>) -> Result<Log, Error> {
+        let vote = read_vote(&folder)?;
+        let path = folder.file(LOG);
+        if !path.try_exists().map_err(Error::io(&path))? {
+            let mut bytes = Vec::new();
+            folder.push_header(&mut bytes, &LogHeader { purged: None }).map_err(Error::io(&path))?;
+            folder.replace(LOG, &bytes).map_err(Error::io(&path))?;
+        }
+        let bytes = fs::read(&path).map_err(Error::io(&path))?;
+        let (LogHeader { purged }, first) = folder.read_header(&path, &bytes)?;
+        let (entries, end) = read_entries(&path, &bytes, first, purged)?;
+        let file = File::options().read(true).write(true).open(&path).map_err(Error::io(&path))?;
+        if end < bytes.len() {
+            warn!(path = %path.display(), bytes = bytes.len() - end, "cut off what a crash left unfinished of the metadata log");
+            file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+        }
+        Ok(Log { folder, file, end: end as u64, entries, purged, vote, poisoned: false })
+    }
+
+    fn state(&self) -> LogState<Engine> {
+        let last = self.entries.last_key_value().map(|(_, entry)| entry.log_id);
+        LogState { last_purged_log_id: self.purged, last_log_id: last.or(self.purged) }
+    }
+
+    fn append(&mut self, entries: Vec<Entry>) -> io::Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        push_frame(&mut bytes, &serde_json::to_vec(&entries)?)?;
+        self.write(|log| {
+            log.file.write_all_at(&bytes, log.end)?;
+            log.file.sync_data()?;
+            log.end += bytes.len() as u64;
+            Ok(())
+        })?;
+        self.entries.extend(entries.into_iter().map(|entry| (entry.log_id.index, entry)));
+        Ok(())
+    }
+
+    fn truncate(&mut self, since: u64) -> io::Result<()> {
+        self.entries.split_off(&since);
+        self.rewrite()
+    }
+
+    fn purge(&mut self, upto: LogId) -> io::Result<()> {
+        if self.purged.is_some_and(|purged| purged.index >= upto.index) {
+            return Ok(());
+        }
+        self.purged = Some(upto);
+        self.entries = self.entries.split_off(&(upto.index + 1));
+        self.rewrite()
+    }
+
+    fn rewrite(&mut self) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        self.folder.push_header(&mut bytes, &LogHeader { purged: self.purged })?;
+        for entry in self.entries.values() {
+            push_frame(&mut bytes, &serde_json::to_vec(&[entry])?)?;
+        }
+        self.write(|log| {
+            log.folder.replace(LOG, &bytes)?;
+            log.file = File::options().read(true).write(true).open(log.folder.file(LOG))?;
+            log.end = bytes.len() as u64;
+            Ok(())
+        })
+    }
+
+    fn save_vote(&mut self, vote: Vote) -> io::Result<()> {
+        self.write(|log| {
+            let mut bytes = Vec::new();
+            log.folder.push_header(&mut bytes, &vote)?;
+            log.folder.replace(VOTE, &bytes)
+        })?;
+        self.vote = Some(vote);
+        Ok(())
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut Log) -> io::Result<()>) -> io::Result<()> {
+        if self.poisoned {
+            return Err(io::Error::other("an earlier write failed"));
+        }
+        let written = write(self);
+        self.poisoned = written.is_err();
+        written
+    }
+}
+
+fn read_vote(folder: &Folder) -> Result<Option<Vote>, Error> {
+    let path = folder.file(VOTE);
+    let bytes = match fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Error::io(&path)(e)),
+    };
+    let (vote, _): (Vote, _) = folder.read_header(&path, &bytes)?;
+    Ok(Some(Vote { committed: false, ..vote }))
+}
+
+/// The entries from byte `at`, and where the right frames end.
+fn read_entries(
+    path: &Path,
+    bytes: &[u8],
+    mut at: usize,
+    purged: Option<LogId>,
+) -> Result<(BTreeMap<u64, Entry>, usize), Error> {
+    let mut entries = BTreeMap::new();
+    let mut expected = purged.map(|purged| purged.index.saturating_add(1));
+    while at < bytes.len() {
+        let Some((payload, next)) = read_frame(bytes, at) else {
+            if frame_after(bytes, at) {
+                return Err(Error::corrupt(path, at, "a damaged entry with good ones after it"));
+            }
+            break;
+        };
+        let batch: Vec<Entry> = serde_json::from_slice(payload)
+            .map_err(|e| Error::corrupt(path, at, format!("an entry that this version does not understand: {e}")))?;
+        for entry in batch {
+            let index = entry.log_id.index;
+            if expected.is_some_and(|expected| expected != index) {
+                return Err(Error::corrupt(path, at, format!("entry {index} is not the next one")));
+            }
+            if let EntryPayload::Normal(change) = &entry.payload
+                && change.format > FORMAT
+            {
+                return Err(Error::NewerFormat { path: path.into(), found: change.format, known: FORMAT });
+            }
+            expected = index.checked_add(1);
+            entries.insert(index, entry);
+        }
+        at = next;
+    }
+    Ok((entries, at))
+}
+
+impl RaftLogReader<Engine> for LogStore {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry>, StorageError> {
+        Ok(self.log.lock().entries.range(range).map(|(_, entry)| entry.clone()).collect())
+    }
+}
+
+impl RaftLogStorage<Engine> for LogStore {
+    type LogReader = LogStore;
+
+    async fn get_log_state(&mut self) -> Result<LogState<Engine>, StorageError> {
+        Ok(self.log.lock().state())
+    }
+
+    async fn get_log_reader(&mut self) -> LogStore {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), StorageError> {
+        self.log.lock().save_vote(*vote).map_err(|e| StorageIOError::write_vote(AnyError::new(&e)).into())
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, StorageError> {
+        Ok(self.log.lock().vote)
+    }
+
+    /// Writes and syncs in place: the thread is the quorum's own, and a hand-off would cost more than it hides.
+    async fn append<I>(&mut self, entries: I, flushed: LogFlushed<Engine>) -> Result<(), StorageError>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let appended = self.log.lock().append(entries.into_iter().collect());
+        let answer = appended.as_ref().map(|_| ()).map_err(|e| StorageIOError::write_logs(AnyError::new(e)).into());
+        flushed.log_io_completed(appended);
+        answer
+    }
+
+    async fn truncate(&mut self, since: LogId) -> Result<(), StorageError> {
+        self.log.lock().truncate(since.index).map_err(|e| StorageIOError::write_logs(AnyError::new(&e)).into())
+    }
+
+    async fn purge(&mut self, upto: LogId) -> Result<(), StorageError> {
+        self.log.lock().purge(upto).map_err(|e| StorageIOError::write_logs(AnyError::new(&e)).into())
+    }
+}
