@@ -6,3 +6,4 @@
 pub mod config;
 pub mod runtime;
 pub mod types;
+pub mod wire;
