@@ -82,3 +82,68 @@ fn is_software_name(name: &str) -> bool {
         && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
         && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::protocol::Decodable;
+
+    fn request_of(name: &'static str, version: &'static str) -> ApiVersionsRequest {
+        ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str(name))
+            .with_client_software_version(StrBytes::from_static_str(version))
+    }
+
+    #[test]
+    fn every_version_lists_every_api_as_advertised() {
+        for version in ApiKey::ApiVersions.api().versions.clone() {
+            let mut frame = Vec::new();
+            let response = respond(version, &request_of("kafka-python", "3.0.12"));
+            encode_response(&mut frame, 7, version, &response).unwrap();
+            let mut body = &frame[8..];
+            let read = ApiVersionsResponse::decode(&mut body, version).unwrap();
+            assert_eq!(body, b"");
+            assert_eq!(read.error_code, 0);
+            let ranges: Vec<_> = read.api_keys.iter().map(|a| (a.api_key, a.min_version..=a.max_version)).collect();
+            let expected: Vec<_> = APIS.iter().map(|api| (api.key.code(), api.advertised())).collect();
+            assert_eq!(ranges, expected);
+            assert_eq!(ranges[0], (0, 0..=13), "KAFKA-18659");
+            assert_eq!(read.finalized_features_epoch, -1);
+            assert!(read.supported_features.is_empty() && read.finalized_features.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_version_of_the_future_is_answered_as_kafka_does() {
+        // A request `0012 0005 00000007 0001 78 00` and a body, sent to a Kafka 4.3.0 broker.
+        let golden = [0, 0, 0, 16, 0, 0, 0, 7, 0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4];
+        let mut frame = Vec::new();
+        encode_unsupported(&mut frame, 7).unwrap();
+        assert_eq!(frame, golden);
+    }
+
+    #[test]
+    fn software_that_kafka_would_not_name_is_an_invalid_request() {
+        // A request of version 3 with the names `ja a` and `4.1`, sent to a Kafka 4.3.0 broker.
+        let golden = [0, 0, 0, 12, 0, 0, 0, 7, 0, 42, 1, 0, 0, 0, 0, 0];
+        for request in [request_of("ja a", "4.1"), request_of("", ""), request_of("java", ""), request_of("-a", "1")] {
+            let mut frame = Vec::new();
+            encode_response(&mut frame, 7, 3, &respond(3, &request)).unwrap();
+            assert_eq!(frame, golden, "{request:?}");
+        }
+        assert_eq!(respond(2, &request_of("", "")).error_code, 0);
+    }
+
+    #[test]
+    fn before_version_4_a_feature_from_version_0_is_left_out_kafka_17492() {
+        let features = [
+            Feature { name: "group.version", version_min: 0, version_max: 1 },
+            Feature { name: "metadata.version", version_min: 7, version_max: 30 },
+        ];
+        let names = |version| -> Vec<String> {
+            supported_features(version, &features).iter().map(|feature| feature.name.to_string()).collect()
+        };
+        assert_eq!(names(3), ["metadata.version"]);
+        assert_eq!(names(4), ["group.version", "metadata.version"]);
+    }
+}

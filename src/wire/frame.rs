@@ -70,3 +70,56 @@ pub fn encode_response<T: Encodable + HeaderVersion>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::messages::{ApiVersionsResponse, DeleteTopicsRequest, MetadataRequest, MetadataResponse};
+
+    #[test]
+    fn a_response_is_a_length_a_header_of_its_version_and_a_body() {
+        let mut out = b"before".to_vec();
+        encode_response(&mut out, 7, 2, &MetadataResponse::default()).unwrap();
+        let rigid = [0, 0, 0, 18, 0, 0, 0, 7, /* brokers */ 0, 0, 0, 0, /* cluster id */ 0xff, 0xff];
+        assert_eq!(out[6..20], rigid);
+        assert_eq!(out.len(), 6 + 4 + 18);
+
+        out.clear();
+        encode_response(&mut out, 7, 9, &MetadataResponse::default()).unwrap();
+        let flexible = [
+            0, 0, 0, 21, 0, 0, 0, 7, /* no tagged fields */ 0, /* throttle time */ 0, 0, 0, 0,
+            /* brokers */ 1,
+        ];
+        assert_eq!(out[..14], flexible);
+        assert_eq!(out.len(), 4 + 21);
+    }
+
+    #[test]
+    fn the_header_of_an_api_versions_response_never_has_tagged_fields() {
+        let mut out = Vec::new();
+        encode_response(&mut out, 7, 3, &ApiVersionsResponse::default()).unwrap();
+        assert_eq!(out, [0, 0, 0, 12, 0, 0, 0, 7, 0, 0, 1, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_response_that_the_version_cannot_express_leaves_nothing_behind() {
+        let mut out = b"before".to_vec();
+        let response = MetadataResponse::default().with_cluster_authorized_operations(1);
+        assert!(encode_response(&mut out, 7, 13, &response).is_err());
+        assert_eq!(out, b"before");
+    }
+
+    #[test]
+    fn a_body_is_decoded_to_its_last_byte() {
+        let body = [0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 9];
+        let request: DeleteTopicsRequest = decode(1, &body).unwrap();
+        assert_eq!((request.topic_names[0].as_str(), request.timeout_ms), ("t", 9));
+        assert!(decode::<DeleteTopicsRequest>(1, &[&body[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn text_that_is_not_utf_8_is_malformed() {
+        let malformed = decode::<MetadataRequest>(1, &[0, 0, 0, 1, 0, 1, 0xff]).unwrap_err();
+        assert!(malformed.to_string().contains("utf-8"), "{malformed}");
+    }
+}

@@ -7,7 +7,7 @@
 //!   only way to a decoded request.
 //! - Nothing here panics on bytes from the network, or allocates more than a stated multiple of them.
 //!
-//! Called by `net` and `server` (headers, frames), `handlers` (bodies) and the client side of `cli` and `replication`.
+//! Called by `server` (headers, frames) and `handlers` (bodies, answers).
 
 pub mod api;
 pub mod api_versions;
