@@ -7,7 +7,6 @@ pub mod config;
 pub mod controller;
 pub mod metadata;
 pub mod net;
-pub mod partition;
 pub mod quorum;
 pub mod record;
 pub mod runtime;

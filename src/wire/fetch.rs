@@ -122,7 +122,7 @@ impl Request {
     /// Anything that the version does not prescribe, bytes after the end, an unknown version.
     pub fn parse(version: i16, body: &[u8]) -> Result<Request, Malformed> {
         if !(4..=18).contains(&version) {
-            return Err(Malformed::Version(version));
+            return Err(Malformed::new("an unknown version", 0));
         }
         let reader = &mut Reader::new(body, encoding(version));
         let mut request = Request {

@@ -5,32 +5,11 @@
 //!
 //! "Flexible" messages (KIP-482) have compact lengths and tagged fields; both sides are told once, at the start.
 
+use super::Malformed;
+use super::cursor::Cursor;
 use crate::types::TopicId;
 use std::str;
 use uuid::Uuid;
-
-/// A body that is not what its API and version prescribe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    /// A field reaches beyond the end.
-    #[error("the message ends within {0}")]
-    Truncated(&'static str),
-    /// A length or count that the bytes left cannot hold, or that is negative where nothing may be null.
-    #[error("{0} has an impossible length")]
-    Length(&'static str),
-    /// A string that is not UTF-8.
-    #[error("{0} is not UTF-8")]
-    NotUtf8(&'static str),
-    /// An unsigned variable-length number of more than 32 bits.
-    #[error("{0} is not a variable-length number of 32 bits")]
-    Varint(&'static str),
-    /// Bytes after the end.
-    #[error("{0} bytes follow the message")]
-    TrailingBytes(usize),
-    /// No such version of this message.
-    #[error("version {0} is unknown")]
-    Version(i16),
-}
 
 /// A topic as a message names it: by its name, or, in newer versions, by its id (KIP-516).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,27 +54,23 @@ pub(super) enum Encoding {
 /// Reads from the front of a message. Names in calls are for the errors.
 #[derive(Clone, Debug)]
 pub(super) struct Reader<'a> {
-    rest: &'a [u8],
+    cursor: Cursor<'a>,
     encoding: Encoding,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8], encoding: Encoding) -> Reader<'a> {
-        Reader { rest: bytes, encoding }
+        Reader { cursor: Cursor::new(bytes), encoding }
     }
 
     #[inline]
     fn take(&mut self, length: usize, what: &'static str) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed::Truncated(what))?;
-        self.rest = rest;
-        Ok(taken)
+        self.cursor.take(length).map_err(|e| e.within(what))
     }
 
     #[inline]
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Malformed> {
-        let (taken, rest) = self.rest.split_first_chunk().ok_or(Malformed::Truncated(what))?;
-        self.rest = rest;
-        Ok(*taken)
+        self.cursor.take_array().map_err(|e| e.within(what))
     }
 
     pub(super) fn int8(&mut self, what: &'static str) -> Result<i8, Malformed> {
@@ -119,18 +94,11 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn unsigned_varint(&mut self, what: &'static str) -> Result<u32, Malformed> {
-        let mut value = 0_u32;
-        for shift in [0, 7, 14, 21, 28] {
-            let [byte] = self.array(what)?;
-            if shift == 28 && byte > 0x0f {
-                break;
-            }
-            value |= u32::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(Malformed::Varint(what))
+        self.cursor.read_unsigned_varint().map_err(|e| e.within(what))
+    }
+
+    fn impossible(&self, what: &'static str) -> Malformed {
+        self.cursor.malformed("an impossible length").within(what)
     }
 
     /// A length that is not compact is negative for null, a compact one is one more than the length, and 0 for null.
@@ -138,36 +106,42 @@ impl<'a> Reader<'a> {
         Ok(self.unsigned_varint(what)?.checked_sub(1).map(|length| length as usize))
     }
 
-    fn null_or_length(length: i64, what: &'static str) -> Result<Option<usize>, Malformed> {
+    fn null_or_length(&self, length: i64, what: &'static str) -> Result<Option<usize>, Malformed> {
         match length {
             -1 => Ok(None),
-            _ => usize::try_from(length).map(Some).map_err(|_| Malformed::Length(what)),
+            _ => usize::try_from(length).map(Some).map_err(|_| self.impossible(what)),
         }
     }
 
     pub(super) fn nullable_string(&mut self, what: &'static str) -> Result<Option<&'a str>, Malformed> {
         let length = match self.encoding {
             Encoding::Flexible => self.compact_length(what)?,
-            Encoding::Classic => Self::null_or_length(self.int16(what)?.into(), what)?,
+            Encoding::Classic => {
+                let length = self.int16(what)?;
+                self.null_or_length(length.into(), what)?
+            },
         };
         let Some(length) = length else {
             return Ok(None);
         };
         if length > i16::MAX as usize {
-            return Err(Malformed::Length(what));
+            return Err(self.impossible(what));
         }
         let bytes = self.take(length, what)?;
-        str::from_utf8(bytes).map(Some).map_err(|_| Malformed::NotUtf8(what))
+        str::from_utf8(bytes).map(Some).map_err(|_| self.cursor.malformed("text not in UTF-8").within(what))
     }
 
     pub(super) fn string(&mut self, what: &'static str) -> Result<&'a str, Malformed> {
-        self.nullable_string(what)?.ok_or(Malformed::Length(what))
+        self.nullable_string(what)?.ok_or_else(|| self.impossible(what))
     }
 
     pub(super) fn nullable_bytes(&mut self, what: &'static str) -> Result<Option<&'a [u8]>, Malformed> {
         let length = match self.encoding {
             Encoding::Flexible => self.compact_length(what)?,
-            Encoding::Classic => Self::null_or_length(self.int32(what)?.into(), what)?,
+            Encoding::Classic => {
+                let length = self.int32(what)?;
+                self.null_or_length(length.into(), what)?
+            },
         };
         length.map(|length| self.take(length, what)).transpose()
     }
@@ -176,11 +150,14 @@ impl<'a> Reader<'a> {
     pub(super) fn count(&mut self, element_bytes_min: usize, what: &'static str) -> Result<usize, Malformed> {
         let count = match self.encoding {
             Encoding::Flexible => self.compact_length(what)?,
-            Encoding::Classic => Self::null_or_length(self.int32(what)?.into(), what)?,
+            Encoding::Classic => {
+                let length = self.int32(what)?;
+                self.null_or_length(length.into(), what)?
+            },
         };
         match count {
-            Some(count) if count <= self.rest.len() / element_bytes_min.max(1) => Ok(count),
-            _ => Err(Malformed::Length(what)),
+            Some(count) if count <= self.cursor.remaining() / element_bytes_min.max(1) => Ok(count),
+            _ => Err(self.impossible(what)),
         }
     }
 
@@ -214,13 +191,16 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn skip_rest(&mut self) {
-        self.rest = &[];
+        self.cursor.skip_rest();
     }
 
     /// # Errors
     /// Bytes are left.
     pub(super) fn end(&self) -> Result<(), Malformed> {
-        if self.rest.is_empty() { Ok(()) } else { Err(Malformed::TrailingBytes(self.rest.len())) }
+        match self.cursor.remaining() {
+            0 => Ok(()),
+            _ => Err(self.cursor.malformed("bytes after the message")),
+        }
     }
 }
 

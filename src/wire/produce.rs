@@ -53,7 +53,7 @@ impl<'a> Request<'a> {
     /// Anything that the version does not prescribe, bytes after the end, an unknown version.
     pub fn parse(version: i16, body: &'a [u8]) -> Result<Request<'a>, Malformed> {
         if !(3..=13).contains(&version) {
-            return Err(Malformed::Version(version));
+            return Err(Malformed::new("an unknown version", 0));
         }
         let mut reader = Reader::new(body, encoding(version));
         let transactional_id = reader.nullable_string("the transactional id")?;

@@ -1,0 +1,149 @@
+//! The answer to ApiVersions (key 18), versions 0–4.
+//!
+//! Version notes: 0 has no throttle time; from 3 on features are carried in tagged fields. In every version the response
+//! header is the old one. In version 3 a supported feature whose lowest version is 0 is left out, because old Java clients
+//! fail on it (KAFKA-17492).
+//!
+//! No feature is supported or finalized: each stands for a capability that a client then relies on
+//! (`transaction.version` 2: Java's producers use KIP-890's transactions; `group.version`: KIP-848's groups), and
+//! `metadata.version` names the format of a KRaft log, which this broker has not. Clients take the absence as Kafka's
+//! of before there were features; the epoch of the finalized ones is then unknown (−1).
+//!
+//! Source: Kafka's `ApiVersionsRequest.isValid`, `ApiVersionsResponse`; the golden bytes are a Kafka 4.3 broker's.
+
+use super::api::{APIS, Api, ApiKey};
+use super::error::ErrorCode;
+use super::frame::{EncodeError, encode_response};
+use kafka_protocol::messages::api_versions_response::{ApiVersion, SupportedFeatureKey};
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::StrBytes;
+
+/// A feature that clients may rely on, with its range of versions (KIP-584).
+struct Feature {
+    name: &'static str,
+    version_min: i16,
+    version_max: i16,
+}
+
+/// None yet; a finalized one has to survive a restart, so it belongs into the metadata log.
+const SUPPORTED_FEATURES: &[Feature] = &[];
+
+/// The answer to `request` in `version`: every API advertised, or `INVALID_REQUEST` when the client's software has a name
+/// or a version that Kafka would not put into a metric.
+#[must_use]
+pub fn respond(version: i16, request: &ApiVersionsRequest) -> ApiVersionsResponse {
+    let software = [&request.client_software_name, &request.client_software_version];
+    if version >= 3 && !software.iter().all(|name| is_software_name(name)) {
+        return ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code());
+    }
+    ApiVersionsResponse::default()
+        .with_api_keys(APIS.iter().map(advertise).collect())
+        .with_supported_features(supported_features(version, SUPPORTED_FEATURES))
+}
+
+/// Appends the frame that answers ApiVersions in a version that is not known: of the form of version 0, so that every
+/// client can read it, with `UNSUPPORTED_VERSION` and the versions of ApiVersions alone. The client asks again in one of
+/// these (KIP-511).
+///
+/// # Errors
+/// Never in fact: version 0 expresses all that is said here.
+pub fn encode_unsupported(out: &mut Vec<u8>, correlation_id: i32) -> Result<(), EncodeError> {
+    let response = ApiVersionsResponse::default()
+        .with_error_code(ErrorCode::UnsupportedVersion.code())
+        .with_api_keys(vec![advertise(ApiKey::ApiVersions.api())]);
+    encode_response(out, correlation_id, 0, &response)
+}
+
+fn advertise(api: &Api) -> ApiVersion {
+    let versions = api.advertised();
+    ApiVersion::default()
+        .with_api_key(api.key.code())
+        .with_min_version(*versions.start())
+        .with_max_version(*versions.end())
+}
+
+fn supported_features(version: i16, features: &[Feature]) -> Vec<SupportedFeatureKey> {
+    let visible = features.iter().filter(|feature| version >= 4 || feature.version_min > 0);
+    visible
+        .map(|feature| {
+            SupportedFeatureKey::default()
+                .with_name(StrBytes::from_static_str(feature.name))
+                .with_min_version(feature.version_min)
+                .with_max_version(feature.version_max)
+        })
+        .collect()
+}
+
+/// Kafka's pattern: `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`.
+fn is_software_name(name: &str) -> bool {
+    let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let bytes = name.as_bytes();
+    bytes.iter().all(is_inner)
+        && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+        && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::protocol::Decodable;
+
+    fn request_of(name: &'static str, version: &'static str) -> ApiVersionsRequest {
+        ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str(name))
+            .with_client_software_version(StrBytes::from_static_str(version))
+    }
+
+    #[test]
+    fn every_version_lists_every_api_as_advertised() {
+        for version in ApiKey::ApiVersions.api().versions.clone() {
+            let mut frame = Vec::new();
+            let response = respond(version, &request_of("kafka-python", "3.0.12"));
+            encode_response(&mut frame, 7, version, &response).unwrap();
+            let mut body = &frame[8..];
+            let read = ApiVersionsResponse::decode(&mut body, version).unwrap();
+            assert_eq!(body, b"");
+            assert_eq!(read.error_code, 0);
+            let ranges: Vec<_> = read.api_keys.iter().map(|a| (a.api_key, a.min_version..=a.max_version)).collect();
+            let expected: Vec<_> = APIS.iter().map(|api| (api.key.code(), api.advertised())).collect();
+            assert_eq!(ranges, expected);
+            assert_eq!(ranges[0], (0, 0..=13), "KAFKA-18659");
+            assert_eq!(read.finalized_features_epoch, -1);
+            assert!(read.supported_features.is_empty() && read.finalized_features.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_version_of_the_future_is_answered_as_kafka_does() {
+        // A request `0012 0005 00000007 0001 78 00` and a body, sent to a Kafka 4.3.0 broker.
+        let golden = [0, 0, 0, 16, 0, 0, 0, 7, 0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4];
+        let mut frame = Vec::new();
+        encode_unsupported(&mut frame, 7).unwrap();
+        assert_eq!(frame, golden);
+    }
+
+    #[test]
+    fn software_that_kafka_would_not_name_is_an_invalid_request() {
+        // A request of version 3 with the names `ja a` and `4.1`, sent to a Kafka 4.3.0 broker.
+        let golden = [0, 0, 0, 12, 0, 0, 0, 7, 0, 42, 1, 0, 0, 0, 0, 0];
+        for request in [request_of("ja a", "4.1"), request_of("", ""), request_of("java", ""), request_of("-a", "1")] {
+            let mut frame = Vec::new();
+            encode_response(&mut frame, 7, 3, &respond(3, &request)).unwrap();
+            assert_eq!(frame, golden, "{request:?}");
+        }
+        assert_eq!(respond(2, &request_of("", "")).error_code, 0);
+    }
+
+    #[test]
+    fn before_version_4_a_feature_from_version_0_is_left_out_kafka_17492() {
+        let features = [
+            Feature { name: "group.version", version_min: 0, version_max: 1 },
+            Feature { name: "metadata.version", version_min: 7, version_max: 30 },
+        ];
+        let names = |version| -> Vec<String> {
+            supported_features(version, &features).iter().map(|feature| feature.name.to_string()).collect()
+        };
+        assert_eq!(names(3), ["metadata.version"]);
+        assert_eq!(names(4), ["group.version", "metadata.version"]);
+    }
+}
