@@ -2,6 +2,10 @@
 //!
 //! Names, defaults and meanings are Kafka's (`org.apache.kafka.common.config.TopicConfig`).
 
+use super::setting::{InvalidConfig, Value};
+use super::settings::Settings;
+use super::{BrokerConfig, topic_table};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Who decides a record's timestamp (`message.timestamp.type`).
@@ -46,21 +50,93 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        LogConfig {
-            segment_bytes: 1 << 30,
-            segment_age_max: 7 * DAY,
-            segment_jitter_max: Duration::ZERO,
-            segment_index_bytes: 10 << 20,
-            index_interval_bytes: 4096,
-            retention: Some(7 * DAY),
-            retention_bytes: None,
-            file_delete_delay: Duration::from_secs(60),
-            message_bytes_max: 1_048_588,
-            timestamp_type: TimestampType::CreateTime,
-            timestamp_before_max: Duration::from_millis(i64::MAX as u64),
-            timestamp_after_max: Duration::from_secs(60 * 60),
-            insync_replicas_min: 1,
+        LogConfig::of_broker(&Settings::default()).expect("the defaults are within their bounds")
+    }
+}
+
+impl LogConfig {
+    /// What a topic with these overrides works by, on this broker.
+    ///
+    /// # Errors
+    /// The first name that no topic has, or value that is out of bounds.
+    pub fn resolve(overrides: &BTreeMap<String, String>, broker: &BrokerConfig) -> Result<LogConfig, InvalidConfig> {
+        LogConfig::of(&Layers { overrides, broker: &broker.settings })
+    }
+
+    /// What a topic without overrides works by.
+    pub(super) fn of_broker(settings: &Settings) -> Result<LogConfig, InvalidConfig> {
+        LogConfig::of(&Layers { overrides: &BTreeMap::new(), broker: settings })
+    }
+
+    fn of(layers: &Layers<'_>) -> Result<LogConfig, InvalidConfig> {
+        // An empty policy is neither deletion nor compaction: everything stays.
+        let deletes = layers.value("cleanup.policy")? != Value::List(Vec::new());
+        let limit = |name| Ok(u64::try_from(layers.number(name)?).ok().filter(|_| deletes));
+        Ok(LogConfig {
+            segment_bytes: layers.count("segment.bytes")?,
+            segment_age_max: layers.duration("segment.ms")?,
+            segment_jitter_max: layers.duration("segment.jitter.ms")?,
+            segment_index_bytes: layers.count("segment.index.bytes")?,
+            index_interval_bytes: layers.count("index.interval.bytes")?,
+            retention: limit("retention.ms")?.map(Duration::from_millis),
+            retention_bytes: limit("retention.bytes")?,
+            file_delete_delay: layers.duration("file.delete.delay.ms")?,
+            message_bytes_max: layers.count("max.message.bytes")?,
+            timestamp_type: match layers.value("message.timestamp.type")? {
+                Value::Text(text) if text == "LogAppendTime" => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
+            timestamp_before_max: layers.duration("message.timestamp.before.max.ms")?,
+            timestamp_after_max: layers.duration("message.timestamp.after.max.ms")?,
+            insync_replicas_min: layers.count("min.insync.replicas")?,
+        })
+    }
+}
+
+/// Checks the overrides of a topic: every name first, then every value.
+///
+/// # Errors
+/// Kafka's sentence about the first that is wrong (`LogConfig.validate`).
+pub fn check_topic_configs(overrides: &BTreeMap<String, String>) -> Result<(), String> {
+    if let Some(name) = overrides.keys().find(|name| topic_table::find(name).is_none()) {
+        return Err(match topic_table::NOT_SERVED.contains(&name.as_str()) {
+            true => format!("Topic config {name} is not served by this broker yet"),
+            false => format!("Unknown topic config name: {name}"),
+        });
+    }
+    overrides.iter().try_for_each(|(name, value)| {
+        let setting = topic_table::find(name).expect("names were checked");
+        setting.parse(value).map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
+/// A topic's overrides upon the broker's settings.
+struct Layers<'a> {
+    overrides: &'a BTreeMap<String, String>,
+    broker: &'a Settings,
+}
+
+impl Layers<'_> {
+    fn value(&self, name: &'static str) -> Result<Value, InvalidConfig> {
+        let setting = topic_table::find(name).expect("the name is in the table");
+        let broker_name = setting.broker_name.expect("a topic's setting names the broker's");
+        let inherited = || self.broker.effective_text(broker_name).expect("each has a default");
+        let text = self.overrides.get(name).cloned().unwrap_or_else(inherited);
+        setting.parse(&text)
+    }
+
+    fn number(&self, name: &'static str) -> Result<i64, InvalidConfig> {
+        match self.value(name)? {
+            Value::Number(number) => Ok(number),
+            other => panic!("{name} is not a number but {other:?}"),
         }
+    }
+
+    fn count(&self, name: &'static str) -> Result<u32, InvalidConfig> {
+        Ok(u32::try_from(self.number(name)?).expect("bounded by the table"))
+    }
+
+    fn duration(&self, name: &'static str) -> Result<Duration, InvalidConfig> {
+        Ok(Duration::from_millis(u64::try_from(self.number(name)?).expect("bounded by the table")))
     }
 }

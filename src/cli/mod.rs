@@ -1,0 +1,57 @@
+//! The command line.
+//!
+//! Invariants:
+//! * `klamm` alone is `klamm serve` with the defaults;
+//! * exit codes: 0 after a clean stop, 1 when the broker failed, 2 when the command line or the configuration is wrong;
+//! * standard output carries what was asked for, standard error the log and the errors.
+
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// A broker that speaks Apache Kafka's wire protocol, in one small binary.
+#[derive(Debug, Parser)]
+#[command(name = "klamm", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the broker in the foreground, until SIGINT or SIGTERM. The default without a command.
+    Serve(serve::Arguments),
+}
+
+/// Runs the program; `started` is when the process began.
+pub fn run(started: Instant) -> ExitCode {
+    match CommandLine::parse().verb.unwrap_or_else(|| Verb::Serve(serve::Arguments::default())) {
+        Verb::Serve(arguments) => serve::run(&arguments, started),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn klamm_alone_is_serve_with_the_defaults() {
+        assert!(CommandLine::try_parse_from(["klamm"]).unwrap().verb.is_none());
+        let serve = CommandLine::try_parse_from(["klamm", "serve"]).unwrap().verb.unwrap();
+        let Verb::Serve(arguments) = serve;
+        assert_eq!(arguments, serve::Arguments::default());
+    }
+
+    #[test]
+    fn an_unknown_flag_is_an_error() {
+        assert!(CommandLine::try_parse_from(["klamm", "serve", "--lissten", "x"]).is_err());
+    }
+}

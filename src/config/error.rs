@@ -1,0 +1,84 @@
+//! Why a configuration is refused, and where the fault lies.
+
+use std::fmt;
+use std::io;
+
+/// Where a value was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a file; line and column count from 1.
+    File {
+        /// The file's name as it was given.
+        file: String,
+        /// The line.
+        line: usize,
+        /// The column, in characters.
+        column: usize,
+        /// The key.
+        key: String,
+    },
+    /// On the command line.
+    Flag(
+        /// The flag with its value.
+        String,
+    ),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File { file, line, column, key } if key.is_empty() => write!(f, "{file}:{line}:{column}"),
+            Place::File { file, line, column, key } => write!(f, "{file}:{line}:{column}: {key}"),
+            Place::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// A value of one of Kafka's settings, and where it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Where.
+    pub place: Place,
+    /// Kafka's name.
+    pub name: &'static str,
+    /// The value as Kafka's setting takes it.
+    pub value: String,
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} = {})", self.place, self.name, self.value)
+    }
+}
+
+/// Why a configuration is refused. Each prints as one sentence for the person who wrote it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("{file}: {error}")]
+    Read {
+        /// The file's name as it was given.
+        file: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Something at one place is wrong: the syntax, a name, a value.
+    #[error("{place}: {message}")]
+    At {
+        /// Where.
+        place: Place,
+        /// What is wrong and what is allowed.
+        message: String,
+    },
+    /// The same thing is set at two places, to different values.
+    #[error("{first} and {second} set the same thing to different values")]
+    Conflict {
+        /// One place.
+        first: Box<Given>,
+        /// The other place.
+        second: Box<Given>,
+    },
+    /// Values that are each allowed do not go together.
+    #[error("{0}")]
+    Together(String),
+}

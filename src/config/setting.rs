@@ -1,0 +1,278 @@
+//! What one setting is: its name, type, default and the values it takes.
+//!
+//! Invariants:
+//! * types, bounds and the texts of refusals are those of `org.apache.kafka.common.config.ConfigDef`;
+//! * a value that Kafka knows and this broker does not serve is refused with a sentence, never accepted in silence.
+//!
+//! Called by the tables, which are lists of settings, and by what resolves and describes them.
+
+/// The type of a setting's value (`ConfigDef.Type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// Any text.
+    String,
+    /// A whole number of 32 bits.
+    Int,
+    /// A whole number of 64 bits.
+    Long,
+    /// Texts, separated by commas.
+    List,
+}
+
+impl Kind {
+    /// The number of the type in DescribeConfigs (`DescribeConfigsResponse.ConfigType`).
+    pub fn code(self) -> i8 {
+        match self {
+            Kind::Boolean => 1,
+            Kind::String => 2,
+            Kind::Int => 3,
+            Kind::Long => 5,
+            Kind::List => 7,
+        }
+    }
+
+    fn parse(self, text: &str) -> Result<Value, String> {
+        let trimmed = text.trim();
+        match self {
+            Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok(Value::Boolean(true)),
+            Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
+            Kind::Boolean => Err("Expected value to be either true or false".into()),
+            Kind::String => Ok(Value::Text(trimmed.into())),
+            Kind::Int => trimmed
+                .parse::<i32>()
+                .map(|number| Value::Number(number.into()))
+                .map_err(|_| "Not a number of type INT".into()),
+            Kind::Long => trimmed.parse().map(Value::Number).map_err(|_| "Not a number of type LONG".into()),
+            Kind::List if trimmed.is_empty() => Ok(Value::List(Vec::new())),
+            Kind::List => Ok(Value::List(trimmed.split(',').map(|item| item.trim().into()).collect())),
+        }
+    }
+}
+
+/// A parsed value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Boolean(bool),
+    Number(i64),
+    Text(String),
+    List(Vec<String>),
+}
+
+/// The values that a setting takes (`ConfigDef.Validator`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// All values of its type.
+    Any,
+    /// Numbers from this one up.
+    AtLeast(i64),
+    /// Numbers between these two, both included.
+    Between(i64, i64),
+    /// −1, which means "without limit", or a number from 1 up.
+    PositiveOrUnlimited,
+    /// One of these texts; every item of a list is one of them.
+    OneOf(&'static [&'static str]),
+}
+
+/// When a setting can be changed (`DynamicBrokerConfig`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Update {
+    /// Only by a restart.
+    ReadOnly,
+    /// While running, for one broker.
+    PerBroker,
+    /// While running, for one broker or for all.
+    ClusterWide,
+}
+
+/// Which names stand for the same thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    /// No other name.
+    Alone,
+    /// Numbers in several units: the first name that is set counts. With the factor into the first name's unit.
+    Scaled(&'static [(&'static str, i64)]),
+    /// Two names of one value: the first name that is set counts.
+    Aliases(&'static [&'static str]),
+}
+
+impl Family {
+    /// All names of the family, `own` among them.
+    pub(super) fn names(self, own: &'static str) -> Vec<&'static str> {
+        match self {
+            Family::Alone => vec![own],
+            Family::Scaled(members) => members.iter().map(|(name, _)| *name).collect(),
+            Family::Aliases(names) => names.to_vec(),
+        }
+    }
+
+    /// What a number under the name `own` is multiplied by to compare it with the others.
+    pub(super) fn factor(self, own: &str) -> i64 {
+        match self {
+            Family::Scaled(members) => members.iter().find(|(name, _)| *name == own).map_or(1, |(_, factor)| *factor),
+            Family::Alone | Family::Aliases(_) => 1,
+        }
+    }
+}
+
+/// One setting of the broker or of a topic.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// The type of its value.
+    pub kind: Kind,
+    /// What counts when nobody says anything; `None` where Kafka says `null`. Of a topic's setting the default is the
+    /// broker's value.
+    pub default: Option<&'static str>,
+    /// The values it takes.
+    pub check: Check,
+    /// When it can be changed.
+    pub update: Update,
+    /// One sentence or two that say what it does.
+    pub documentation: &'static str,
+    /// Whether DescribeConfigs shows it.
+    pub visibility: Visibility,
+    /// Of a topic's setting: the name under which the broker gives its default.
+    pub broker_name: Option<&'static str>,
+    /// The values out of Kafka's that this broker serves, and the sentence for the others.
+    pub(super) served: Option<(&'static [&'static str], &'static str)>,
+    pub(super) family: Family,
+}
+
+/// Whether DescribeConfigs shows a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Shown with its value.
+    Shown,
+    /// Not shown: one of Kafka's internal settings.
+    Internal,
+}
+
+impl Setting {
+    pub(super) const fn new(
+        name: &'static str,
+        kind: Kind,
+        default: Option<&'static str>,
+        documentation: &'static str,
+    ) -> Setting {
+        Setting {
+            name,
+            kind,
+            default,
+            check: Check::Any,
+            update: Update::ReadOnly,
+            documentation,
+            visibility: Visibility::Shown,
+            broker_name: None,
+            served: None,
+            family: Family::Alone,
+        }
+    }
+
+    /// A topic's setting, whose default is the value of the broker's setting `broker_name`.
+    pub(super) const fn topic(
+        name: &'static str,
+        broker_name: &'static str,
+        kind: Kind,
+        documentation: &'static str,
+    ) -> Setting {
+        let mut setting = Setting::new(name, kind, None, documentation);
+        setting.broker_name = Some(broker_name);
+        setting.update = Update::ClusterWide;
+        setting
+    }
+
+    pub(super) const fn checked(mut self, check: Check) -> Setting {
+        self.check = check;
+        self
+    }
+
+    pub(super) const fn at_least(self, least: i64) -> Setting {
+        self.checked(Check::AtLeast(least))
+    }
+
+    pub(super) const fn updated(mut self, update: Update) -> Setting {
+        self.update = update;
+        self
+    }
+
+    pub(super) const fn internal(mut self) -> Setting {
+        self.visibility = Visibility::Internal;
+        self
+    }
+
+    pub(super) const fn served(mut self, values: &'static [&'static str], sentence: &'static str) -> Setting {
+        self.served = Some((values, sentence));
+        self
+    }
+
+    pub(super) const fn in_family(mut self, family: Family) -> Setting {
+        self.family = family;
+        self
+    }
+
+    /// Whether the value must not be shown. None of the settings so far holds a secret: Kafka's are those of its type
+    /// PASSWORD.
+    pub fn is_sensitive(&self) -> bool {
+        match self.kind {
+            Kind::Boolean | Kind::String | Kind::Int | Kind::Long | Kind::List => false,
+        }
+    }
+
+    /// Parses and checks a value.
+    ///
+    /// # Errors
+    /// Kafka's sentence: the value, the name, what is allowed.
+    pub(super) fn parse(&self, text: &str) -> Result<Value, InvalidConfig> {
+        let refuse =
+            |value: &str, reason: &str| InvalidConfig { name: self.name, value: value.into(), reason: reason.into() };
+        let value = self.kind.parse(text).map_err(|reason| refuse(text, &reason))?;
+        let items: &[String] = match &value {
+            Value::Boolean(_) => &[],
+            Value::Number(number) => {
+                check_number(self.check, *number).map_err(|reason| refuse(&number.to_string(), &reason))?;
+                &[]
+            }
+            Value::Text(text) => std::slice::from_ref(text),
+            Value::List(items) => items,
+        };
+        if let Check::OneOf(allowed) = self.check
+            && let Some(item) = items.iter().find(|item| !allowed.contains(&item.as_str()))
+        {
+            return Err(refuse(item, &format!("String must be one of: {}", allowed.join(", "))));
+        }
+        if let Some((served, sentence)) = self.served
+            && let Some(item) = items.iter().find(|item| !served.contains(&item.as_str()))
+        {
+            return Err(refuse(item, sentence));
+        }
+        Ok(value)
+    }
+}
+
+fn check_number(check: Check, number: i64) -> Result<(), String> {
+    match check {
+        Check::AtLeast(least) | Check::Between(least, _) if number < least => {
+            Err(format!("Value must be at least {least}"))
+        }
+        Check::Between(_, most) if number > most => Err(format!("Value must be no more than {most}")),
+        Check::PositiveOrUnlimited if number != -1 && number < 1 => {
+            Err("Value must be unlimited (-1) or at least 1".into())
+        }
+        Check::Any | Check::AtLeast(_) | Check::Between(..) | Check::PositiveOrUnlimited | Check::OneOf(_) => Ok(()),
+    }
+}
+
+/// A value that a setting does not take. Prints as Kafka's `ConfigException`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid value {value} for configuration {name}: {reason}")]
+pub struct InvalidConfig {
+    /// The setting.
+    pub name: &'static str,
+    /// What was given.
+    pub value: String,
+    /// What is allowed.
+    pub reason: String,
+}
