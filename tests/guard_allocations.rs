@@ -112,7 +112,7 @@ fn encode(request: &impl Encodable, version: i16) -> Vec<u8> {
 fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize) -> Vec<u8> {
     let id = Uuid::from_u128(if length == 0 { 0 } else { 0x0123_4567_89ab_cdef });
     // Null, where an element may be null, as often as not.
-    let every_other = |at: usize| (at % 2 == 0).then(|| text(length));
+    let every_other = |at: usize| at.is_multiple_of(2).then(|| text(length));
     match api {
         ApiKey::Produce => {
             let partitions = (0..inner).map(|at| {
@@ -207,7 +207,7 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {
             let topics = vec![TopicRequest::default().with_name(topic(length)); count];
-            let cursor = (count % 2 == 0).then(|| Cursor::default().with_topic_name(topic(length)));
+            let cursor = count.is_multiple_of(2).then(|| Cursor::default().with_topic_name(topic(length)));
             encode(&DescribeTopicPartitionsRequest::default().with_topics(topics).with_cursor(cursor), version)
         }
     }
@@ -295,7 +295,7 @@ fn the_most_crowded_requests_that_pass_are_decoded_within_the_limit() {
 fn unknown_tagged_fields_are_decoded_within_the_limit() {
     // Each topic of Metadata 12: an id, a null name, one tagged field without content.
     let topics = |count: usize| {
-        let mut body = vec![0x80 | (count as u8 + 1) & 0x7f, ((count + 1) >> 7) as u8];
+        let mut body = vec![0x80 | (count + 1) as u8 & 0x7f, ((count + 1) >> 7) as u8];
         for _ in 0..count {
             body.extend([0; 17]);
             body.extend([1, 5, 0]);

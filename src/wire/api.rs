@@ -145,19 +145,28 @@ impl fmt::Display for ApiKey {
     }
 }
 
+const DOCUMENT_BEFORE_THE_TABLE: &str = "\
+# Protocol support
+
+The APIs of Kafka's protocol that this broker serves. *Advertised* is what it says in answer to ApiVersions; *served* is
+what it answers. The ranges are within those of Kafka 4.1. They differ for Produce alone, as in Kafka: librdkafka looks
+for Produce 0 before it compresses (KAFKA-18659), but a request below 3 closes the connection. A request of an API or
+version that is not here closes the connection too, with a line in the log; an ApiVersions request of an unknown version
+is answered in the form of version 0 with `UNSUPPORTED_VERSION` (35). No feature (`transaction.version`,
+`group.version`, …) is supported or finalized.
+
+Stricter than Kafka: bytes after the end of a request, a client id or a string that is not UTF-8, and a request other
+than Produce and Fetch that would take more memory decoded than 1 MiB and eight times its size, or than 64 MiB, close the
+connection. Kafka skips the bytes, replaces what is not UTF-8, and allocates.
+
+| Key | API | Versions advertised | Versions served |
+|---:|---|---|---|
+";
+
 /// The text of `docs/protocol-support.md`: the table of [`APIS`] in Markdown, under a heading.
 #[must_use]
 pub fn support_document() -> String {
-    let mut document = String::from(
-        "# Protocol support\n\n\
-         The APIs of Kafka's protocol that this broker serves. *Advertised* is what it says in answer to ApiVersions;\n\
-         *served* is what it answers. Both are Kafka 4.1's ranges. They differ for Produce alone, as in Kafka: librdkafka\n\
-         looks for Produce 0 before it compresses (KAFKA-18659), but a request below 3 closes the connection. A request of\n\
-         an API or version that is not here closes the connection too, with a line in the log; an ApiVersions request of\n\
-         an unknown version is answered in the form of version 0 with `UNSUPPORTED_VERSION` (35).\n\n\
-         | Key | API | Versions advertised | Versions served |\n\
-         |---:|---|---|---|\n",
-    );
+    let mut document = String::from(DOCUMENT_BEFORE_THE_TABLE);
     for api in APIS {
         let (code, name) = (api.key.code(), api.key.name());
         let (advertised, served) = (display(&api.advertised()), display(&api.versions));

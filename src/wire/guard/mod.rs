@@ -37,7 +37,7 @@ const FIRST_UNKNOWN_TAG_DECODED_BYTES: usize = 416;
 const NEXT_UNKNOWN_TAG_DECODED_BYTES: usize = 96;
 
 /// The bytes that the structs of a request may take in memory when its body has `body_bytes`: eight for each byte and
-/// 1 MiB, at most 64 MiB. A small element is 30 times as large decoded as on the wire; this bounds what a large frame
+/// 1 MiB, at most 64 MiB. A small element is up to 36 times as large decoded as on the wire; this bounds what a frame
 /// full of them costs.
 #[must_use]
 pub const fn decoded_bytes_max(body_bytes: usize) -> usize {

@@ -3,8 +3,8 @@
 //! Invariants: shapes are constants that contain no cycle, so that their nesting bounds that of the walk; a field that
 //! the crate's struct has is in the shape in the order of the wire, known tagged fields included.
 //!
-//! Notation: `STRING.since(3)`, `INT32.until(14)`, `array(&STRING).nullable_since(1)`, `structs(FIELDS)` for an array of
-//! structs, `INT64.since(18).tagged(1)`.
+//! Notation: `STRING.since(3)`, `INT32.until(14)`, `INT64.since(18).tagged(1)`, `array(&STRING).nullable_since(1)`;
+//! `structure(&Kind::Struct(&[…]))` is one struct, `structures(…)` an array of them.
 
 /// The fields of a request or of a struct in it, in the order of the wire.
 pub(super) type Shape = &'static [Field];
@@ -122,8 +122,8 @@ impl Kind {
         }
     }
 
-    /// The bytes that a decoded value takes where it stands, without what it points to. An array of structs holds the
-    /// fields of every version, so none is left out. Checked against the crate's structs by the test of allocations.
+    /// The bytes that a decoded value takes where it stands, without what it points to. A struct has the fields of every
+    /// version, so none is left out. The tests compare it with the sizes of the crate's structs.
     pub(super) fn decoded_bytes(&self) -> usize {
         match self {
             Kind::Fixed(bytes) => *bytes,
