@@ -160,7 +160,7 @@ impl Source<'_> {
     fn body(&mut self, index: i32) -> Result<&[u8], Malformed> {
         match self {
             Source::Plain(rest) => {
-                let (body, after) = split_record(rest).ok_or(Malformed::Record { index, fault: TOO_LONG })?;
+                let (body, after) = split_record(rest).ok_or(Malformed::Record { index, fault: LENGTH })?;
                 *rest = after;
                 Ok(body)
             }
@@ -176,7 +176,7 @@ impl Source<'_> {
     }
 }
 
-pub(super) const TOO_LONG: &str = "longer than the bytes that remain";
+pub(super) const LENGTH: &str = "its length does not fit the bytes that remain";
 
 /// The first record's body, without its length, and what follows it.
 #[inline]
@@ -212,10 +212,10 @@ impl<'a> Stream<'a> {
         self.fill(5)?;
         let mut cursor = Cursor::new(&self.buffer[self.start..]);
         let length = cursor.varint().and_then(|length| usize::try_from(length).ok());
-        let length = length.ok_or(malformed("invalid length"))?;
+        let length = length.ok_or(malformed(LENGTH))?;
         self.start = self.buffer.len() - cursor.rest().len();
         if !self.fill(length)? {
-            return Err(malformed(TOO_LONG));
+            return Err(malformed(LENGTH));
         }
         let from = self.start;
         self.start += length;

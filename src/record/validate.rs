@@ -16,7 +16,7 @@
 //! Attribute bits without a meaning are let pass, as Kafka does.
 
 use super::batch::crc_of;
-use super::records::{TOO_LONG, split_record};
+use super::records::{LENGTH, split_record};
 use super::{BatchInfo, BatchView, Compression, DECOMPRESSED_BYTES_MAX, Malformed, RecordView};
 use crate::config::TimestampType;
 use crate::types::{Offset, TimestampMs};
@@ -247,7 +247,7 @@ impl Walk<'_> {
         let mut rest = payload;
         for index in 0..self.info.record_count {
             let (body, after) =
-                split_record(rest).ok_or_else(|| invalid_records(Malformed::Record { index, fault: TOO_LONG }))?;
+                split_record(rest).ok_or_else(|| invalid_records(Malformed::Record { index, fault: LENGTH }))?;
             let record =
                 RecordView::parse(body).map_err(|fault| invalid_records(Malformed::Record { index, fault }))?;
             self.record(index, &record)?;
@@ -319,3 +319,6 @@ impl TimestampBounds {
         format!("Timestamp {timestamp} is out of range. The timestamp should be within [{from}, {to}]")
     }
 }
+
+#[cfg(test)]
+mod tests;
