@@ -98,22 +98,11 @@ pub(super) struct Encoding {
 impl Kind {
     /// The fewest bytes that a value which is not null takes on the wire; at least one, so that counts can be divided by it.
     pub(super) fn wire_bytes_min(&self, encoding: Encoding) -> usize {
+        let length_bytes = |rigid| if encoding.is_flexible { 1 } else { rigid };
         match self {
             Kind::Fixed(bytes) => *bytes,
-            Kind::String => {
-                if encoding.is_flexible {
-                    1
-                } else {
-                    2
-                }
-            }
-            Kind::Bytes | Kind::Array(_) => {
-                if encoding.is_flexible {
-                    1
-                } else {
-                    4
-                }
-            }
+            Kind::String => length_bytes(2),
+            Kind::Bytes | Kind::Array(_) => length_bytes(4),
             Kind::Struct(shape) => {
                 let here = shape.iter().filter(|field| field.tag.is_none() && field.is_in(encoding.version));
                 let fields: usize = here.map(|field| field.wire_bytes_min(encoding)).sum();
