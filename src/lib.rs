@@ -6,4 +6,5 @@
 pub mod config;
 pub mod record;
 pub mod runtime;
+pub mod storage;
 pub mod types;
