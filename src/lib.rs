@@ -11,5 +11,6 @@ pub mod net;
 pub mod quorum;
 pub mod record;
 pub mod runtime;
+pub mod storage;
 pub mod types;
 pub mod wire;

@@ -1,0 +1,126 @@
+//! Kafka's small text files: a version, a count, one entry a line; and how any small file is replaced as a whole.
+//!
+//! Invariants: a reader finds the old file or the new one, never a part; a replaced file is on disk when the call returns.
+//! Source: Kafka's `CheckpointFile`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`.
+
+use crate::storage::Error;
+use crate::types::{Offset, PartitionIndex, TopicName, TopicPartition};
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const VERSION: i64 = 0;
+
+/// Replaces a file: written beside it, synced, renamed, the folder synced.
+pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let temporary = beside(path);
+    let mut file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
+    file.write_all(contents).and_then(|()| file.sync_all()).map_err(Error::io("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(Error::io("replace", path))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// The same without waiting for the disk: atomic towards the end of this process, not towards a power cut.
+pub(super) fn replace_unsynced(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    let temporary = beside(path);
+    fs::write(&temporary, contents).map_err(Error::io("write", &temporary))?;
+    fs::rename(&temporary, path).map_err(Error::io("replace", path))
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    path.with_file_name(name)
+}
+
+/// Makes creations, renames and removals in a folder last.
+pub(super) fn sync_folder(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", path))
+}
+
+/// The contents of a checkpoint file.
+pub(super) fn format_lines(lines: impl ExactSizeIterator<Item = String>) -> String {
+    let mut text = format!("{VERSION}\n{}\n", lines.len());
+    lines.for_each(|line| {
+        text.push_str(&line);
+        text.push('\n');
+    });
+    text
+}
+
+/// The entries of a checkpoint file; none when there is no file.
+///
+/// # Errors
+/// A newer version, or not the announced number of lines.
+pub(super) fn read_lines(path: &Path) -> Result<Vec<String>, Error> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(Error::io("read", path))?,
+    };
+    let corrupt = |what: String| Error::Corrupt { path: path.to_owned(), what };
+    let mut lines = text.lines();
+    let number = |line: Option<&str>| line.and_then(|l| l.trim().parse::<i64>().ok());
+    match number(lines.next()) {
+        Some(VERSION) => {}
+        Some(found) => return Err(Error::NewerFormat { path: path.to_owned(), found, known: VERSION }),
+        None => return Err(corrupt("the first line is not a version".into())),
+    }
+    let announced = number(lines.next()).ok_or_else(|| corrupt("the second line is not a count".into()))?;
+    let entries: Vec<String> = lines.map(str::to_owned).collect();
+    if entries.len() as i64 != announced {
+        return Err(corrupt(format!("{announced} entries announced, {} found", entries.len())));
+    }
+    Ok(entries)
+}
+
+/// Writes `topic partition offset` lines.
+pub(super) fn write_offsets(
+    path: &Path,
+    offsets: impl ExactSizeIterator<Item = (TopicPartition, Offset)>,
+) -> Result<(), Error> {
+    let lines = offsets.map(|(tp, offset)| format!("{} {} {offset}", tp.topic, tp.partition));
+    replace(path, format_lines(lines).as_bytes())
+}
+
+/// Reads what [`write_offsets`] or Kafka wrote.
+pub(super) fn read_offsets(path: &Path) -> Result<HashMap<TopicPartition, Offset>, Error> {
+    let parse = |line: &str| {
+        let mut words = line.split(' ');
+        let topic = TopicName::new(words.next()?).ok()?;
+        let partition = PartitionIndex(words.next()?.parse().ok()?);
+        let offset = Offset(words.next()?.parse().ok().filter(|offset| *offset >= 0)?);
+        words.next().is_none().then_some((TopicPartition { topic, partition }, offset))
+    };
+    let parsed = read_lines(path)?.into_iter().map(|line| {
+        parse(&line).ok_or_else(|| Error::Corrupt { path: path.to_owned(), what: format!("unexpected line '{line}'") })
+    });
+    parsed.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_written_as_kafka_writes_them_and_come_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("recovery-point-offset-checkpoint");
+        assert!(read_offsets(&path).unwrap().is_empty());
+        let tp = TopicPartition { topic: TopicName::new("orders").unwrap(), partition: PartitionIndex(3) };
+        write_offsets(&path, [(tp.clone(), Offset(42))].into_iter()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "0\n1\norders 3 42\n");
+        assert_eq!(read_offsets(&path).unwrap(), HashMap::from([(tp, Offset(42))]));
+    }
+
+    #[test]
+    fn a_cut_or_newer_file_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        for (text, newer) in [("", false), ("0\n2\na 0 1\n", false), ("0\n1\na 0\n", false), ("1\n0\n", true)] {
+            fs::write(&path, text).unwrap();
+            let error = read_offsets(&path).unwrap_err();
+            assert_eq!(matches!(error, Error::NewerFormat { .. }), newer, "{text:?}: {error}");
+        }
+    }
+}

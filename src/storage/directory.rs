@@ -1,0 +1,395 @@
+//! The data directory: whose it is, which logs are in it, and the checkpoints over all of them.
+//!
+//! Invariants:
+//! * one process at a time: an exclusive lock is held on `.lock` while the directory is open;
+//! * a directory of another node, of another cluster or of a newer format is not touched;
+//! * the clean-shutdown marker is gone as long as the directory is open, and comes back only when every log was closed
+//!   without a failure;
+//! * a folder that ends in `-delete` is no partition; what is left of one is removed when the directory is opened.
+//!
+//! Source: Kafka's `LogManager`, `LogDirUtils`, `PartitionMetadataFile`, `CleanShutdownFileHandler`.
+
+use crate::config::LogConfig;
+use crate::runtime::Clock;
+use crate::storage::files::FileCache;
+use crate::storage::log::{Identity, Log, Shared};
+use crate::storage::properties::{self, MetaProperties};
+use crate::storage::recovery::{self, Checkpoints, LastStop};
+use crate::storage::{Allocation, Error, Tuning, checkpoint};
+use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+const LOCK: &str = ".lock";
+const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+const LOG_STARTS: &str = "log-start-offset-checkpoint";
+const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+const PARTITION_METADATA: &str = "partition.metadata";
+const DELETE: &str = "-delete";
+/// The folder of the cluster's metadata, which is no topic's partition.
+const METADATA_FOLDER: &str = "__cluster_metadata-0";
+const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// A directory of logs, locked by this process.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    node_id: BrokerId,
+    /// Holds the lock; also a POSIX lock, which is what Kafka asks for.
+    _lock: File,
+    meta: Option<MetaProperties>,
+    last_stop: LastStop,
+    recovery_points: HashMap<TopicPartition, Offset>,
+    log_starts: HashMap<TopicPartition, Offset>,
+    high_watermarks: HashMap<TopicPartition, Offset>,
+    shared: Arc<Shared>,
+    /// Folders to be removed, and when.
+    removals: Mutex<Vec<(TimestampMs, PathBuf)>>,
+}
+
+/// A partition's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundPartition {
+    /// Which partition its name says it is.
+    pub topic_partition: TopicPartition,
+    /// The topic's id; `None` when a crash came before it was written.
+    pub topic_id: Option<TopicId>,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+impl DataDirectory {
+    /// Opens or creates a directory, locks it and reads whose it is.
+    ///
+    /// # Errors
+    /// It is in use, belongs to another node, or is of a newer format; or the system refuses.
+    pub fn open(path: &Path, node_id: BrokerId) -> Result<DataDirectory, Error> {
+        DataDirectory::open_tuned(path, node_id, Tuning::default())
+    }
+
+    /// The same, with other thresholds than the measured ones.
+    ///
+    /// # Errors
+    /// As [`open`](DataDirectory::open).
+    pub fn open_tuned(path: &Path, node_id: BrokerId, tuning: Tuning) -> Result<DataDirectory, Error> {
+        fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        let lock = lock(path)?;
+        let meta = MetaProperties::read(&path.join(properties::FILE_NAME))?;
+        if let Some(meta) = &meta
+            && meta.node_id != node_id
+        {
+            return Err(Error::WrongNode { path: path.into(), found: meta.node_id, expected: node_id });
+        }
+        let recovery_points = checkpoint::read_offsets(&path.join(RECOVERY_POINTS))?;
+        let log_starts = checkpoint::read_offsets(&path.join(LOG_STARTS))?;
+        let high_watermarks = checkpoint::read_offsets(&path.join(HIGH_WATERMARKS))?;
+        let marker = path.join(CLEAN_SHUTDOWN);
+        let last_stop = if marker.exists() { LastStop::Clean } else { LastStop::Unclean };
+        if last_stop == LastStop::Clean {
+            recovery::remove(&marker)?;
+            checkpoint::sync_folder(path)?;
+        }
+        let tuning = Tuning { allocation: allocation_for(path, tuning.allocation), ..tuning };
+        let directory = DataDirectory {
+            path: path.to_owned(),
+            node_id,
+            _lock: lock,
+            meta,
+            last_stop,
+            recovery_points,
+            log_starts,
+            high_watermarks,
+            shared: Arc::new(Shared { tuning, files: FileCache::new(tuning.open_segments_max) }),
+            removals: Mutex::default(),
+        };
+        directory.remove_leftovers()?;
+        Ok(directory)
+    }
+
+    /// The cluster that the directory belongs to; `None` when it is new.
+    pub fn cluster_id(&self) -> Option<&ClusterId> {
+        self.meta.as_ref().map(|meta| &meta.cluster_id)
+    }
+
+    /// The directory's own id (KIP-858); `None` when it is new.
+    pub fn directory_id(&self) -> Option<TopicId> {
+        self.meta.as_ref().and_then(|meta| meta.directory_id)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a new directory one of this cluster, durably. One that belongs to it already stays as it is.
+    ///
+    /// # Errors
+    /// It belongs to another cluster, or cannot be written.
+    pub fn format(&mut self, cluster_id: &ClusterId) -> Result<(), Error> {
+        if let Some(found) = self.cluster_id() {
+            let (found, expected) = (found.to_string(), cluster_id.to_string());
+            let path = self.path.clone();
+            return if found == expected { Ok(()) } else { Err(Error::WrongCluster { path, found, expected }) };
+        }
+        let meta = MetaProperties {
+            cluster_id: cluster_id.clone(),
+            node_id: self.node_id,
+            directory_id: Some(TopicId::random()),
+        };
+        meta.write(&self.path.join(properties::FILE_NAME))?;
+        self.meta = Some(meta);
+        Ok(())
+    }
+
+    /// Whether the process before this one closed the directory in order, so that nothing needs recovery.
+    pub fn was_cleanly_stopped(&self) -> bool {
+        self.last_stop == LastStop::Clean
+    }
+
+    /// The partitions that have a folder here.
+    ///
+    /// # Errors
+    /// A folder cannot be read.
+    pub fn partitions(&self) -> Result<Vec<FoundPartition>, Error> {
+        let mut found = Vec::new();
+        for name in self.folders()? {
+            if name == METADATA_FOLDER {
+                continue;
+            }
+            if let Some(topic_partition) = parse_folder_name(&name) {
+                let path = self.path.join(&name);
+                let topic_id = read_topic_id(&path)?;
+                found.push(FoundPartition { topic_partition, topic_id, path });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Opens the log of a partition: recovers what is there, or creates it.
+    ///
+    /// # Errors
+    /// The folder belongs to another topic id; what is in it cannot be used; the system refuses.
+    pub fn open_log(
+        &self,
+        topic_partition: &TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+        clock: &Clock,
+    ) -> Result<Log, Error> {
+        let folder = self.path.join(topic_partition.to_string());
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(Error::io("create", &folder))?,
+        }
+        match read_topic_id(&folder)? {
+            None => write_topic_id(&folder, topic_id)?,
+            Some(found) if found == topic_id => {}
+            Some(found) => return Err(Error::OtherTopic { path: folder, found, expected: topic_id }),
+        }
+        let checkpoints = Checkpoints {
+            recovery_point: self.recovery_points.get(topic_partition).copied(),
+            log_start: self.log_starts.get(topic_partition).copied(),
+        };
+        let recovered = recovery::recover(topic_partition, &folder, &config, self.last_stop, checkpoints)?;
+        let identity = Identity { topic_partition: topic_partition.clone(), topic_id, folder };
+        let log = Log::new(identity, config, clock.clone(), self.shared.clone(), recovered);
+        if let Some(high_watermark) = self.high_watermarks.get(topic_partition) {
+            let mut appender = log.lock();
+            let raised =
+                (appender.set_high_watermark(*high_watermark)).and_then(|()| appender.set_last_stable(*high_watermark));
+            if let Err(error) = raised {
+                warn!(%topic_partition, %error, "high watermark not found in the log");
+            }
+        }
+        Ok(log)
+    }
+
+    /// Takes a log out of the directory: it goes offline, its folder gets another name, and is removed by
+    /// [`delete_due`](DataDirectory::delete_due) after `file.delete.delay.ms`.
+    ///
+    /// # Errors
+    /// The folder cannot be renamed.
+    pub fn remove_log(&self, log: &Log) -> Result<(), Error> {
+        let appender = log.lock();
+        log.retire();
+        let renamed = self.rename_for_removal(&log.folder(), log.topic_partition())?;
+        log.set_folder(&renamed);
+        drop(appender);
+        let delay = i64::try_from(log.config().file_delete_delay.as_millis()).unwrap_or(i64::MAX);
+        let due = TimestampMs(log.clock.now().0.saturating_add(delay));
+        self.removals.lock().push((due, renamed));
+        Ok(())
+    }
+
+    /// Takes a folder out of the directory that belongs to no topic; removed by the next
+    /// [`delete_due`](DataDirectory::delete_due).
+    ///
+    /// # Errors
+    /// The folder cannot be renamed.
+    pub fn remove_stray(&self, found: &FoundPartition) -> Result<(), Error> {
+        info!(topic_partition = %found.topic_partition, "removing the folder of a partition that is no more");
+        let renamed = self.rename_for_removal(&found.path, &found.topic_partition)?;
+        self.removals.lock().push((TimestampMs(i64::MIN), renamed));
+        Ok(())
+    }
+
+    /// Removes the folders whose time has come, and says when the next one's will. Blocks.
+    ///
+    /// # Errors
+    /// A folder cannot be removed; the others were.
+    pub fn delete_due(&self, now: TimestampMs) -> Result<Option<TimestampMs>, Error> {
+        let mut waiting = self.removals.lock();
+        let due: Vec<_> = waiting.extract_if(.., |(at, _)| *at <= now).collect();
+        let next = waiting.iter().map(|(at, _)| *at).min();
+        drop(waiting);
+        let mut result = Ok(next);
+        for (_, path) in due {
+            if let Err(error) = fs::remove_dir_all(&path) {
+                result = Err(Error::io("remove", &path)(error));
+            }
+        }
+        result
+    }
+
+    /// Writes the recovery points, log starts and high watermarks of `logs`, which are all there are.
+    ///
+    /// # Errors
+    /// A file cannot be replaced; it is then as it was.
+    pub fn checkpoint(&self, logs: &[Arc<Log>]) -> Result<(), Error> {
+        let offsets = |offset: fn(&Log) -> Offset| logs.iter().map(move |l| (l.topic_partition().clone(), offset(l)));
+        checkpoint::write_offsets(&self.path.join(RECOVERY_POINTS), offsets(Log::recovery_point))?;
+        checkpoint::write_offsets(&self.path.join(HIGH_WATERMARKS), offsets(|log| log.positions().high_watermark))?;
+        // As in Kafka: a log start that the first segment's name tells needs no line.
+        let told: Vec<_> = (logs.iter())
+            .filter(|log| log.positions().log_start > log.first_base_offset())
+            .map(|log| (log.topic_partition().clone(), log.positions().log_start))
+            .collect();
+        checkpoint::write_offsets(&self.path.join(LOG_STARTS), told.into_iter())
+    }
+
+    /// Closes all logs and the directory, so that nothing needs recovery.
+    ///
+    /// # Errors
+    /// A log was offline or could not be closed: the first failure. The others are closed and the checkpoints written,
+    /// but the directory does not count as cleanly stopped.
+    pub fn close(self, logs: &[Arc<Log>]) -> Result<(), Error> {
+        let mut first_failure = None;
+        for log in logs {
+            if let Err(error) = log.close() {
+                first_failure.get_or_insert(error);
+            }
+        }
+        self.checkpoint(logs)?;
+        match first_failure {
+            Some(error) => Err(error),
+            // The broker epoch is for a controller's eyes (KIP-966); −1 says that it is not known.
+            None => checkpoint::replace(&self.path.join(CLEAN_SHUTDOWN), br#"{"version":0,"brokerEpoch":-1}"#),
+        }
+    }
+
+    fn folders(&self) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).map_err(Error::io("list", &self.path))? {
+            let entry = entry.map_err(Error::io("list", &self.path))?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn remove_leftovers(&self) -> Result<(), Error> {
+        for name in self.folders()?.iter().filter(|name| name.ends_with(DELETE)) {
+            let path = self.path.join(name);
+            info!(path = %path.display(), "removing what is left of a deleted partition");
+            fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+        }
+        Ok(())
+    }
+
+    /// `topic-partition.unique-delete`, the topic cut where the name would be too long (`UnifiedLog.logDeleteDirName`).
+    fn rename_for_removal(&self, folder: &Path, topic_partition: &TopicPartition) -> Result<PathBuf, Error> {
+        let tail = format!("-{}.{}{DELETE}", topic_partition.partition, Uuid::new_v4().simple());
+        let topic = topic_partition.topic.as_str();
+        let topic = &topic[..topic.len().min(FILE_NAME_BYTES_MAX - tail.len())];
+        let renamed = self.path.join(format!("{topic}{tail}"));
+        fs::rename(folder, &renamed).map_err(Error::io("rename", folder))?;
+        checkpoint::sync_folder(&self.path)?;
+        Ok(renamed)
+    }
+}
+
+fn lock(path: &Path) -> Result<File, Error> {
+    let lock_path = path.join(LOCK);
+    let options = File::options().create(true).truncate(false).write(true).open(&lock_path);
+    let file = options.map_err(Error::io("open", &lock_path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", &lock_path)(error)),
+    }
+    match rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Err(Error::Locked { path: path.into() }),
+        other => other.map(|()| file).map_err(|error| Error::io("lock", &lock_path)(error.into())),
+    }
+}
+
+/// File systems on which a store through a map could fail although its blocks were allocated: they copy on write, or
+/// the blocks are on another machine. By the numbers of `linux/magic.h`.
+const NEVER_MAPPED: [(u64, &str); 9] = [
+    (0x9123_683e, "btrfs"),
+    (0x2fc1_2fc1, "zfs"),
+    (0xca45_1a4e, "bcachefs"),
+    (0x6969, "nfs"),
+    (0xff53_4d42, "cifs"),
+    (0xfe53_4d42, "smb2"),
+    (0x6573_5546, "fuse"),
+    (0x0102_1997, "9p"),
+    (0x00c3_6400, "ceph"),
+];
+
+fn allocation_for(path: &Path, wanted: Allocation) -> Allocation {
+    let kind = rustix::fs::statfs(path).map_or(0, |s| s.f_type as u64 & 0xffff_ffff);
+    let Some((_, name)) = NEVER_MAPPED.iter().find(|(magic, _)| *magic == kind) else { return wanted };
+    info!(path = %path.display(), file_system = name, "appends use positioned writes, without a memory map");
+    Allocation::Never
+}
+
+fn parse_folder_name(name: &str) -> Option<TopicPartition> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    let partition = partition.parse().ok().filter(|p: &i32| *p >= 0)?;
+    let parsed = TopicPartition { topic: TopicName::new(topic).ok()?, partition: PartitionIndex(partition) };
+    // Not `topic-007`, nor `topic-+7`.
+    (parsed.to_string() == name).then_some(parsed)
+}
+
+/// The id in a partition's folder; an empty file is what a power cut leaves of one.
+fn read_topic_id(folder: &Path) -> Result<Option<TopicId>, Error> {
+    let path = folder.join(PARTITION_METADATA);
+    let text = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(Error::io("read", &path))?,
+    };
+    let value = |key: &str| text.lines().find_map(|line| line.split_once(':').filter(|(k, _)| *k == key)).map(|l| l.1);
+    match value("version").map(|v| v.trim().parse::<i64>()) {
+        None if text.trim_matches(['\0', '\n']).is_empty() => return Ok(None),
+        Some(Ok(0)) => {}
+        Some(Ok(found)) => return Err(Error::NewerFormat { path, found, known: 0 }),
+        Some(Err(_)) | None => return Err(Error::Corrupt { path, what: "no version".into() }),
+    }
+    let id = value("topic_id").and_then(|id| id.trim().parse().ok());
+    id.map(Some).ok_or(Error::Corrupt { path, what: "no topic_id".into() })
+}
+
+fn write_topic_id(folder: &Path, topic_id: TopicId) -> Result<(), Error> {
+    let text = format!("version: 0\ntopic_id: {topic_id}\n");
+    checkpoint::replace_unsynced(&folder.join(PARTITION_METADATA), text.as_bytes())
+}

@@ -1,0 +1,191 @@
+//! The leader epochs of one log: which epoch began at which offset, and the checkpoint file that keeps them.
+//!
+//! Invariants: epochs and start offsets both rise; the file is replaced before the change is used, and synced with the
+//! log's bytes ([`LeaderEpochs::sync`]).
+//! Source: Kafka's `LeaderEpochFileCache` (KIP-101, KIP-279, KIP-320).
+
+use crate::storage::Error;
+use crate::storage::checkpoint;
+use crate::types::{LeaderEpoch, Offset};
+use std::fs::File;
+use std::path::PathBuf;
+
+/// The name of the file.
+pub(super) const FILE_NAME: &str = "leader-epoch-checkpoint";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EpochStart {
+    pub(super) epoch: LeaderEpoch,
+    pub(super) start: Offset,
+}
+
+/// The epochs, oldest first.
+#[derive(Debug)]
+pub(super) struct LeaderEpochs {
+    path: PathBuf,
+    entries: Vec<EpochStart>,
+    synced: bool,
+}
+
+impl LeaderEpochs {
+    /// Reads the file; none is the same as an empty one. Entries that do not rise are dropped, as Kafka does.
+    pub(super) fn open(path: PathBuf) -> Result<LeaderEpochs, Error> {
+        let mut epochs = LeaderEpochs { path, entries: Vec::new(), synced: true };
+        for line in checkpoint::read_lines(&epochs.path)? {
+            let parsed = line.split_once(' ').and_then(|(e, s)| Some((e.parse().ok()?, s.parse().ok()?)));
+            let Some((epoch, start)) = parsed else {
+                return Err(Error::Corrupt { path: epochs.path, what: format!("unexpected line '{line}'") });
+            };
+            epochs.insert(EpochStart { epoch: LeaderEpoch(epoch), start: Offset(start) });
+        }
+        Ok(epochs)
+    }
+
+    /// The newest epoch.
+    pub(super) fn latest(&self) -> Option<EpochStart> {
+        self.entries.last().copied()
+    }
+
+    /// Lets `epoch` begin at `start`, unless the log is there already (`LeaderEpochFileCache.assign`).
+    pub(super) fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> Result<(), Error> {
+        match self.note(epoch, start) {
+            true => self.save(),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`assign`](Self::assign), but saved by the caller. True when something changed.
+    pub(super) fn note(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
+        let news = self.latest().is_none_or(|last| epoch != last.epoch || start < last.start);
+        if news && epoch >= LeaderEpoch(0) {
+            self.insert(EpochStart { epoch, start });
+        }
+        news
+    }
+
+    fn insert(&mut self, entry: EpochStart) {
+        while self.latest().is_some_and(|last| last.epoch >= entry.epoch || last.start >= entry.start) {
+            self.entries.pop();
+        }
+        self.entries.push(entry);
+    }
+
+    /// Where records of `epoch` and before end: the largest epoch that is not above it, and the first offset of the
+    /// next one; `None` when the epoch is not known here (`endOffsetFor`).
+    pub(super) fn end_offset(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
+        if epoch < LeaderEpoch(0) {
+            return None;
+        }
+        if self.latest()?.epoch == epoch {
+            return Some((epoch, log_end));
+        }
+        let next = self.entries.partition_point(|e| e.epoch <= epoch);
+        let end = self.entries.get(next)?.start;
+        let floor = next.checked_sub(1).map_or(epoch, |i| self.entries[i].epoch);
+        Some((floor, end))
+    }
+
+    /// The epoch of the record at `offset`.
+    pub(super) fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let after = self.entries.partition_point(|e| e.start <= offset);
+        after.checked_sub(1).map(|i| self.entries[i].epoch)
+    }
+
+    /// Forgets what lies wholly below the new log start.
+    pub(super) fn truncate_from_start(&mut self, log_start: Offset) -> Result<(), Error> {
+        let after = self.entries.partition_point(|e| e.start <= log_start);
+        let Some(holds) = after.checked_sub(1) else { return Ok(()) };
+        if self.entries[holds].start == log_start && holds == 0 {
+            return Ok(());
+        }
+        self.entries.drain(..holds);
+        self.entries[0].start = log_start;
+        self.save()
+    }
+
+    /// Forgets the epochs that begin at or above `log_end`.
+    pub(super) fn truncate_from_end(&mut self, log_end: Offset) -> Result<(), Error> {
+        let kept = self.entries.partition_point(|e| e.start < log_end);
+        if kept < self.entries.len() {
+            self.entries.truncate(kept);
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    /// Replaces the file.
+    pub(super) fn save(&mut self) -> Result<(), Error> {
+        self.synced = false;
+        let lines = self.entries.iter().map(|e| format!("{} {}", e.epoch, e.start));
+        checkpoint::replace_unsynced(&self.path, checkpoint::format_lines(lines).as_bytes())
+    }
+
+    /// Makes the file last.
+    pub(super) fn sync(&mut self) -> Result<(), Error> {
+        if !self.synced {
+            let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
+            file.sync_all().map_err(Error::io("sync", &self.path))?;
+            self.path.parent().map_or(Ok(()), checkpoint::sync_folder)?;
+            self.synced = true;
+        }
+        Ok(())
+    }
+
+    /// Follows the folder to its new name.
+    pub(super) fn set_path(&mut self, path: PathBuf) {
+        self.path = path;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epochs(directory: &tempfile::TempDir, entries: &[(i32, i64)]) -> LeaderEpochs {
+        let mut epochs = LeaderEpochs::open(directory.path().join(FILE_NAME)).unwrap();
+        entries.iter().for_each(|&(e, s)| epochs.assign(LeaderEpoch(e), Offset(s)).unwrap());
+        epochs
+    }
+
+    fn list(epochs: &LeaderEpochs) -> Vec<(i32, i64)> {
+        epochs.entries.iter().map(|e| (e.epoch.0, e.start.0)).collect()
+    }
+
+    #[test]
+    fn the_end_of_an_epoch_is_the_start_of_the_next_known_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let epochs = epochs(&directory, &[(2, 10), (4, 20), (5, 30)]);
+        let end = |epoch| epochs.end_offset(LeaderEpoch(epoch), Offset(35)).map(|(e, o)| (e.0, o.0));
+        assert_eq!(end(5), Some((5, 35)));
+        assert_eq!(end(4), Some((4, 30)));
+        assert_eq!(end(3), Some((2, 20)));
+        assert_eq!(end(1), Some((1, 10)), "older than all that is known");
+        assert_eq!(end(6), None);
+        assert_eq!(end(-1), None);
+        assert_eq!(epochs.epoch_at(Offset(9)), None);
+        assert_eq!(epochs.epoch_at(Offset(20)), Some(LeaderEpoch(4)));
+    }
+
+    #[test]
+    fn a_new_epoch_replaces_those_that_began_at_or_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut epochs = epochs(&directory, &[(1, 0), (2, 10), (3, 20)]);
+        epochs.assign(LeaderEpoch(3), Offset(25)).unwrap();
+        assert_eq!(list(&epochs), [(1, 0), (2, 10), (3, 20)]);
+        epochs.assign(LeaderEpoch(4), Offset(10)).unwrap();
+        assert_eq!(list(&epochs), [(1, 0), (4, 10)]);
+    }
+
+    #[test]
+    fn both_ends_are_cut_with_the_log_and_the_file_follows() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut epochs = epochs(&directory, &[(1, 0), (2, 10), (3, 20)]);
+        epochs.truncate_from_start(Offset(15)).unwrap();
+        assert_eq!(list(&epochs), [(2, 15), (3, 20)]);
+        epochs.truncate_from_end(Offset(20)).unwrap();
+        assert_eq!(list(&epochs), [(2, 15)]);
+        let path = directory.path().join(FILE_NAME);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "0\n1\n2 15\n");
+        assert_eq!(list(&LeaderEpochs::open(path).unwrap()), [(2, 15)]);
+    }
+}

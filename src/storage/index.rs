@@ -1,0 +1,234 @@
+//! The offset index and the time index of one segment, in Kafka's formats.
+//!
+//! Invariants:
+//! * an offset entry names the *last* offset of a batch and the batch's position; entries rise in both;
+//! * a time entry says that no record up to its offset has a later timestamp; entries rise in both;
+//! * there is an entry for the first batch after more than `index.interval.bytes` since the last entry.
+//!
+//! Source: Kafka's `OffsetIndex`, `TimeIndex` and `LogSegment.append`. On disk an offset entry is two big-endian 32 bit
+//! numbers (offset relative to the base offset, position), a time entry a 64 bit timestamp and a 32 bit relative offset.
+
+use crate::record::BatchInfo;
+use crate::storage::Error;
+use crate::types::{Offset, TimestampMs};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Bytes of an offset entry on disk.
+pub(super) const OFFSET_ENTRY_BYTES: u64 = 8;
+/// Bytes of a time entry on disk.
+pub(super) const TIME_ENTRY_BYTES: u64 = 12;
+
+/// Where the batch with the last offset `base offset + relative` begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OffsetEntry {
+    pub(super) relative: u32,
+    pub(super) position: u32,
+}
+
+/// No record at or below `base offset + relative` is later than `timestamp`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TimeEntry {
+    pub(super) timestamp: TimestampMs,
+    pub(super) relative: u32,
+}
+
+/// The entries of one segment, in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Index {
+    pub(super) offsets: Vec<OffsetEntry>,
+    pub(super) times: Vec<TimeEntry>,
+}
+
+/// What is remembered between two entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// Bytes since the batch of the last entry began.
+    pub(super) bytes_since_entry: u64,
+    /// The largest timestamp so far, and the last offset of the first batch that has it.
+    pub(super) largest: (TimestampMs, Offset),
+    /// The offset after the last batch.
+    pub(super) next_offset: Offset,
+}
+
+impl Progress {
+    /// At the beginning of a segment.
+    pub(super) fn new(base_offset: Offset) -> Progress {
+        Progress { bytes_since_entry: 0, largest: (TimestampMs::NONE, base_offset), next_offset: base_offset }
+    }
+
+    /// Takes note of the next batch; true when the indexes want an entry for it, which [`Index::push`] makes.
+    pub(super) fn observe(&mut self, batch: &BatchInfo, interval_bytes: u32) -> bool {
+        if batch.max_timestamp > self.largest.0 {
+            self.largest = (batch.max_timestamp, batch.last_offset());
+        }
+        self.next_offset = batch.next_offset();
+        let due = self.bytes_since_entry > u64::from(interval_bytes);
+        if due {
+            self.bytes_since_entry = 0;
+        }
+        self.bytes_since_entry += u64::from(batch.size_bytes);
+        due
+    }
+}
+
+/// `offset` counted from the segment's base; `None` when an index cannot hold it.
+pub(super) fn relative(base_offset: Offset, offset: Offset) -> Option<u32> {
+    let difference = offset.0.checked_sub(base_offset.0)?;
+    i32::try_from(difference).ok().and_then(|d| u32::try_from(d).ok())
+}
+
+impl Index {
+    /// Adds the entries for a batch that ends at `last_offset` and begins at `position`.
+    pub(super) fn push(
+        &mut self,
+        base_offset: Offset,
+        last_offset: Offset,
+        position: u64,
+        largest: (TimestampMs, Offset),
+    ) {
+        let position = u32::try_from(position).ok();
+        if let (Some(relative), Some(position)) = (relative(base_offset, last_offset), position) {
+            self.offsets.push(OffsetEntry { relative, position });
+        }
+        self.push_time(base_offset, largest);
+    }
+
+    /// Adds a time entry, unless the last one says as much already. Called for the largest time when a segment closes.
+    pub(super) fn push_time(&mut self, base_offset: Offset, (timestamp, offset): (TimestampMs, Offset)) {
+        let Some(relative) = relative(base_offset, offset) else { return };
+        let before = self.times.last().map_or((TimestampMs::NONE, 0), |e| (e.timestamp, e.relative));
+        if timestamp > before.0 && relative >= before.1 {
+            self.times.push(TimeEntry { timestamp, relative });
+        }
+    }
+
+    /// True when no further entry fits into index files of `bytes_max`.
+    pub(super) fn is_full(&self, bytes_max: u32) -> bool {
+        let bytes_max = u64::from(bytes_max);
+        self.offsets.len() as u64 >= bytes_max / OFFSET_ENTRY_BYTES
+            || self.times.len() as u64 + 1 >= bytes_max / TIME_ENTRY_BYTES
+    }
+
+    /// The position at which a search for the relative offset begins.
+    pub(super) fn position_for(&self, relative: u32) -> u64 {
+        let after = self.offsets.partition_point(|e| e.relative <= relative);
+        after.checked_sub(1).map_or(0, |i| self.offsets[i].position.into())
+    }
+
+    /// The last indexed position at or before `position`.
+    pub(super) fn position_before(&self, position: u64) -> u64 {
+        let after = self.offsets.partition_point(|e| u64::from(e.position) <= position);
+        after.checked_sub(1).map_or(0, |i| self.offsets[i].position.into())
+    }
+
+    /// The relative offset up to which no record is later than, or as late as, `timestamp`.
+    pub(super) fn relative_before(&self, timestamp: TimestampMs) -> u32 {
+        let after = self.times.partition_point(|e| e.timestamp < timestamp);
+        after.checked_sub(1).map_or(0, |i| self.times[i].relative)
+    }
+
+    /// Writes both files, replacing what is there. Not synced: a file that a crash cut is completed from the log.
+    pub(super) fn write(&self, offsets: &Path, times: &Path) -> Result<(), Error> {
+        let bytes: Vec<u8> = (self.offsets.iter())
+            .flat_map(|e| [e.relative.to_be_bytes(), e.position.to_be_bytes()])
+            .flatten()
+            .collect();
+        fs::write(offsets, bytes).map_err(Error::io("write", offsets))?;
+        let mut bytes = Vec::with_capacity(self.times.len() * TIME_ENTRY_BYTES as usize);
+        for entry in &self.times {
+            bytes.extend_from_slice(&entry.timestamp.0.to_be_bytes());
+            bytes.extend_from_slice(&entry.relative.to_be_bytes());
+        }
+        fs::write(times, bytes).map_err(Error::io("write", times))
+    }
+
+    /// Reads both files of a segment of `size` bytes. What does not rise, and what lies beyond the segment, is left out
+    /// with all that follows; a missing file has no entries. The caller completes the rest from the log.
+    pub(super) fn read(offsets: &Path, times: &Path, size: u64) -> Result<Index, Error> {
+        let mut index = Index::default();
+        for entry in read_or_nothing(offsets)?.chunks_exact(OFFSET_ENTRY_BYTES as usize) {
+            let entry = offset_entry(entry);
+            let rises = (index.offsets.last())
+                .is_none_or(|last| entry.relative > last.relative && entry.position > last.position);
+            if !rises || u64::from(entry.position) >= size {
+                break;
+            }
+            index.offsets.push(entry);
+        }
+        for entry in read_or_nothing(times)?.chunks_exact(TIME_ENTRY_BYTES as usize) {
+            let (timestamp, relative) = entry.split_at(8);
+            let entry = TimeEntry {
+                timestamp: TimestampMs(i64::from_be_bytes(timestamp.try_into().expect("split at 8"))),
+                relative: u32::from_be_bytes(relative.try_into().expect("an entry has 12 bytes")),
+            };
+            let rises = (index.times.last())
+                .is_none_or(|last| entry.timestamp > last.timestamp && entry.relative >= last.relative);
+            if !rises || entry.timestamp < TimestampMs(0) {
+                break;
+            }
+            index.times.push(entry);
+        }
+        Ok(index)
+    }
+}
+
+fn read_or_nothing(path: &Path) -> Result<Vec<u8>, Error> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other.map_err(Error::io("read", path)),
+    }
+}
+
+fn offset_entry(bytes: &[u8]) -> OffsetEntry {
+    let (relative, position) = bytes.split_at(4);
+    OffsetEntry {
+        relative: u32::from_be_bytes(relative.try_into().expect("split at 4")),
+        position: u32::from_be_bytes(position.try_into().expect("an entry has 8 bytes")),
+    }
+}
+
+/// The offset index of a closed segment: searched where it lies, so that a thousand of them cost no memory.
+#[derive(Debug)]
+pub(super) struct IndexFile {
+    file: File,
+    entries: u64,
+}
+
+/// Once the search has come down to this many entries, they are read at once.
+const SEARCH_BLOCK: u64 = 64;
+
+impl IndexFile {
+    pub(super) fn open(path: &Path) -> Result<IndexFile, Error> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let bytes = file.metadata().map_err(Error::io("inspect", path))?.len();
+        Ok(IndexFile { file, entries: bytes / OFFSET_ENTRY_BYTES })
+    }
+
+    /// As [`Index::position_for`].
+    pub(super) fn position_for(&self, relative: u32) -> io::Result<u64> {
+        self.last_position_where(|e| e.relative <= relative)
+    }
+
+    /// As [`Index::position_before`].
+    pub(super) fn position_before(&self, position: u64) -> io::Result<u64> {
+        self.last_position_where(|e| u64::from(e.position) <= position)
+    }
+
+    fn last_position_where(&self, holds: impl Fn(&OffsetEntry) -> bool) -> io::Result<u64> {
+        let (mut low, mut high) = (0, self.entries);
+        while high - low > SEARCH_BLOCK {
+            let middle = low + (high - low) / 2;
+            let mut bytes = [0; OFFSET_ENTRY_BYTES as usize];
+            self.file.read_exact_at(&mut bytes, middle * OFFSET_ENTRY_BYTES)?;
+            if holds(&offset_entry(&bytes)) { low = middle } else { high = middle }
+        }
+        let mut block = [0; (SEARCH_BLOCK * OFFSET_ENTRY_BYTES) as usize];
+        let block = &mut block[..((high - low) * OFFSET_ENTRY_BYTES) as usize];
+        self.file.read_exact_at(block, low * OFFSET_ENTRY_BYTES)?;
+        let entries = block.chunks_exact(OFFSET_ENTRY_BYTES as usize).map(offset_entry);
+        Ok(entries.take_while(holds).last().map_or(0, |e| e.position.into()))
+    }
+}

@@ -1,0 +1,347 @@
+//! Reading a log: whole batches from an offset, and offsets by time.
+//!
+//! Invariants:
+//! * only whole batches below the bound are lent, all from one segment, and at least one when asked so;
+//! * a read at the bound costs a load of the positions and nothing else;
+//! * a lookup reads an index and walks the headers of about `index.interval.bytes`.
+//!
+//! No lock is taken but the short one of the active segment's index. Blocks where bytes are not in the page cache.
+
+use crate::record::{BatchInfo, BatchView, DECOMPRESSED_BYTES_MAX};
+use crate::runtime::FileSlice;
+use crate::storage::headers::Headers;
+use crate::storage::log::Log;
+use crate::storage::positions::{Bound, Positions};
+use crate::storage::segment::{Segment, Source};
+use crate::storage::{Error, ReadError};
+use crate::types::{LeaderEpoch, Offset, TimestampMs};
+use bytes::Bytes;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+/// What to do when not even one batch fits into the bytes asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Minimum {
+    /// Lend the first batch all the same (KIP-74).
+    OneBatch,
+    /// Lend nothing.
+    Nothing,
+}
+
+/// Bytes of a log.
+#[derive(Clone, Debug)]
+pub enum Slice {
+    /// A small slice, in memory: lent from the map of the active segment, or read.
+    Mapped(Bytes),
+    /// A range of a segment's file, for `sendfile`.
+    File(FileSlice),
+}
+
+impl Slice {
+    /// How many bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Slice::Mapped(bytes) => bytes.len() as u64,
+            Slice::File(slice) => slice.length,
+        }
+    }
+}
+
+/// What a read found.
+#[derive(Clone, Debug)]
+pub struct LogRead {
+    /// Whole batches, the first of which holds the offset asked for or the next one there is; `None` when nothing is
+    /// there yet, or nothing fits.
+    pub slice: Option<Slice>,
+    /// The positions that the read was bounded by.
+    pub positions: Positions,
+}
+
+/// A record found by its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundRecord {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp.
+    pub timestamp: TimestampMs,
+    /// The epoch of the leader that appended it.
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// A range of a segment that readers may have, and how to reach it.
+struct Readable<'a> {
+    segment: &'a Segment,
+    source: Source,
+    end: u64,
+}
+
+impl Log {
+    /// Lends whole batches from `from` on, at most `bytes_max` bytes of them unless `minimum` asks for the first.
+    ///
+    /// # Errors
+    /// An offset below the log start or above the log end; a log that is offline; bytes that cannot be read.
+    pub fn read(&self, from: Offset, bytes_max: usize, bound: Bound, minimum: Minimum) -> Result<LogRead, ReadError> {
+        if self.is_offline() {
+            return Err(ReadError::Offline);
+        }
+        let positions = self.positions();
+        check_range(from, &positions)?;
+        if from >= positions.bound(bound) {
+            return Ok(LogRead { slice: None, positions });
+        }
+        let found = self.retry_unless_deleted(from, || {
+            let segments = self.segments.load();
+            let first = segments.partition_point(|s| s.base_offset <= from).saturating_sub(1);
+            for segment in &segments[first..] {
+                let Some(readable) = self.readable(segment, positions.bound_bytes(bound))? else { break };
+                if let Some((start, batch)) = readable.find(from)? {
+                    return readable.lend(start, &batch, bytes_max, minimum, self.shared.tuning.copy_below_bytes);
+                }
+            }
+            Ok(None)
+        });
+        Ok(LogRead { slice: found?, positions })
+    }
+
+    /// The first record at or after the log start and below `bound` whose timestamp is `at` or later.
+    ///
+    /// # Errors
+    /// The log is offline, or its bytes cannot be read.
+    pub fn offset_for_timestamp(&self, at: TimestampMs, bound: Bound) -> Result<Option<FoundRecord>, ReadError> {
+        if self.is_offline() {
+            return Err(ReadError::Offline);
+        }
+        let positions = self.positions();
+        self.retry_unless_deleted(positions.log_start, || {
+            let folder = self.folder();
+            let segments = self.segments.load();
+            for (i, segment) in segments.iter().enumerate() {
+                let is_active = i + 1 == segments.len();
+                if !is_active && segment.largest(&folder)?.0 < at {
+                    continue;
+                }
+                let Some(readable) = self.readable(segment, positions.bound_bytes(bound))? else { break };
+                let found = readable.first_record_since(at, positions.log_start, &folder)?;
+                if let Some(found) = found {
+                    return Ok((found.offset < positions.bound(bound)).then_some(found));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// The first record with the largest timestamp of the log, if it lies below `bound` (KIP-734).
+    ///
+    /// # Errors
+    /// The log is offline, or its bytes cannot be read.
+    pub fn offset_of_max_timestamp(&self, bound: Bound) -> Result<Option<FoundRecord>, ReadError> {
+        if self.is_offline() {
+            return Err(ReadError::Offline);
+        }
+        let folder = self.folder();
+        let (largest, segments, positions) = {
+            // The largest timestamp and its offset are two values of the appender.
+            let state = self.state.lock();
+            let segments = self.segments.load_full();
+            let mut largest = (state.progress.largest, segments.len() - 1);
+            for (i, segment) in segments.iter().enumerate().rev().skip(1) {
+                let candidate = segment.largest(&folder)?;
+                if candidate.0 >= largest.0.0 {
+                    largest = (candidate, i);
+                }
+            }
+            (largest, segments, state.positions)
+        };
+        let ((timestamp, last_offset), place) = largest;
+        if timestamp == TimestampMs::NONE {
+            return Ok(None);
+        }
+        let Some(readable) = self.readable(&segments[place], positions.bound_bytes(bound))? else { return Ok(None) };
+        let Some((position, batch)) = readable.find(last_offset)? else { return Ok(None) };
+        let found = readable.record_in(position, &batch, timestamp, positions.log_start)?;
+        Ok(found.filter(|f| f.offset < positions.bound(bound)))
+    }
+
+    /// The bytes appended below `offset`, which lies between log start and log end.
+    pub(super) fn bytes_below(&self, offset: Offset, positions: &Positions) -> Result<u64, ReadError> {
+        if offset == positions.log_end {
+            return Ok(positions.log_end_bytes);
+        }
+        if offset == positions.high_watermark {
+            return Ok(positions.high_watermark_bytes);
+        }
+        let segments = self.segments.load();
+        let first = segments.partition_point(|s| s.base_offset <= offset).saturating_sub(1);
+        for segment in &segments[first..] {
+            let Some(readable) = self.readable(segment, positions.log_end_bytes)? else { break };
+            if let Some((position, _)) = readable.find(offset)? {
+                return Ok(segment.base_bytes + position);
+            }
+        }
+        Ok(positions.log_end_bytes)
+    }
+
+    /// The part of a segment below a bound; `None` when all of it lies above.
+    fn readable<'a>(&self, segment: &'a Segment, bound_bytes: u64) -> Result<Option<Readable<'a>>, ReadError> {
+        let end = segment.end_below(bound_bytes);
+        if end == 0 {
+            return Ok(None);
+        }
+        let interval_bytes = self.config.load().index_interval_bytes;
+        let source = segment.source(&self.shared.files, &self.folder(), interval_bytes)?;
+        Ok(Some(Readable { segment, source, end }))
+    }
+
+    /// Retention may rename a segment's files while they are opened: then the log start has passed `from`.
+    fn retry_unless_deleted<T>(&self, from: Offset, read: impl Fn() -> Result<T, ReadError>) -> Result<T, ReadError> {
+        match read() {
+            Err(ReadError::Failed(error)) if error.is_not_found() => {
+                if self.is_offline() {
+                    return Err(ReadError::Offline);
+                }
+                check_range(from, &self.positions())?;
+                read()
+            }
+            other => other,
+        }
+    }
+}
+
+fn check_range(offset: Offset, positions: &Positions) -> Result<(), ReadError> {
+    let Positions { log_start, log_end, .. } = *positions;
+    match offset < log_start || offset > log_end {
+        true => Err(ReadError::OutOfRange { offset, log_start, log_end }),
+        false => Ok(()),
+    }
+}
+
+impl Readable<'_> {
+    fn headers(&self, position: u64) -> Headers<'_> {
+        let map = self.source.map().map(Arc::as_ref);
+        Headers::new(self.source.file(), map, position, self.end)
+    }
+
+    /// The first batch that ends at or after `offset`.
+    fn find(&self, offset: Offset) -> Result<Option<(u64, BatchInfo)>, ReadError> {
+        let position = self.segment.position_for(offset, &self.source)?;
+        let mut headers = self.headers(position);
+        while let Some((position, batch)) = self.next(&mut headers)? {
+            if batch.last_offset() >= offset {
+                return Ok(Some((position, batch)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next(&self, headers: &mut Headers<'_>) -> Result<Option<(u64, BatchInfo)>, ReadError> {
+        Ok(headers.next().map_err(|fault| fault.at(self.source.path()))?)
+    }
+
+    /// Lends from `start`, where `first` begins.
+    fn lend(
+        &self,
+        start: u64,
+        first: &BatchInfo,
+        bytes_max: usize,
+        minimum: Minimum,
+        copy_below_bytes: u64,
+    ) -> Result<Option<Slice>, ReadError> {
+        let first_end = start + u64::from(first.size_bytes);
+        let limit = start.saturating_add(bytes_max as u64);
+        let end = if limit >= self.end {
+            self.end
+        } else if limit < first_end {
+            match minimum {
+                Minimum::OneBatch => first_end,
+                Minimum::Nothing => return Ok(None),
+            }
+        } else {
+            self.last_end_before(limit, first_end)?
+        };
+        self.slice(start, end, copy_below_bytes).map(Some)
+    }
+
+    /// The end of the last batch that ends at or before `limit`, given one such end.
+    fn last_end_before(&self, limit: u64, known_end: u64) -> Result<u64, ReadError> {
+        let indexed = self.segment.position_before(limit, &self.source)?;
+        let mut headers = self.headers(indexed.max(known_end));
+        let mut end = indexed.max(known_end);
+        while let Some((position, batch)) = self.next(&mut headers)? {
+            let next_end = position + u64::from(batch.size_bytes);
+            if next_end > limit {
+                break;
+            }
+            end = next_end;
+        }
+        Ok(end)
+    }
+
+    fn slice(&self, start: u64, end: u64, copy_below_bytes: u64) -> Result<Slice, ReadError> {
+        if end - start >= copy_below_bytes {
+            let file = self.source.file().clone();
+            return Ok(Slice::File(FileSlice { file, position: start, length: end - start }));
+        }
+        let lent = self.source.map().and_then(|map| map.lend(start..end));
+        Ok(Slice::Mapped(match lent {
+            Some(bytes) => bytes,
+            None => self.bytes(start, end)?,
+        }))
+    }
+
+    fn bytes(&self, start: u64, end: u64) -> Result<Bytes, ReadError> {
+        let mut bytes = vec![0; (end - start) as usize];
+        let read = self.source.file().read_exact_at(&mut bytes, start);
+        read.map_err(Error::io("read", self.source.path()))?;
+        Ok(bytes.into())
+    }
+
+    /// The first record at or above `log_start` that is as late as `at`.
+    fn first_record_since(
+        &self,
+        at: TimestampMs,
+        log_start: Offset,
+        folder: &std::path::Path,
+    ) -> Result<Option<FoundRecord>, ReadError> {
+        let indexed = match self.segment.index().read().as_ref() {
+            Some(index) => index.relative_before(at),
+            None => self.segment.read_index_files(folder)?.relative_before(at),
+        };
+        let from = self.segment.base_offset.plus(indexed.into()).max(log_start);
+        let mut headers = self.headers(self.segment.position_for(from, &self.source)?);
+        while let Some((position, batch)) = self.next(&mut headers)? {
+            if batch.max_timestamp >= at
+                && batch.last_offset() >= log_start
+                && let Some(found) = self.record_in(position, &batch, at, log_start)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record of a batch that is as late as `at`, and at or above `log_start`.
+    fn record_in(
+        &self,
+        position: u64,
+        batch: &BatchInfo,
+        at: TimestampMs,
+        log_start: Offset,
+    ) -> Result<Option<FoundRecord>, ReadError> {
+        let bytes = self.bytes(position, position + u64::from(batch.size_bytes))?;
+        let corrupt = |error: &dyn std::fmt::Display| {
+            let what = format!("at position {position}: {error}");
+            Error::Corrupt { path: self.source.path().to_owned(), what }
+        };
+        let view = BatchView::parse(&bytes).map_err(|e| corrupt(&e))?;
+        let mut records = view.records(DECOMPRESSED_BYTES_MAX).map_err(|e| corrupt(&e))?;
+        while let Some(record) = records.next() {
+            let record = record.map_err(|e| corrupt(&e))?;
+            let offset = batch.base_offset.plus(record.offset_delta.into());
+            let timestamp = record.timestamp(batch);
+            if timestamp >= at && offset >= log_start {
+                return Ok(Some(FoundRecord { offset, timestamp, leader_epoch: batch.leader_epoch }));
+            }
+        }
+        Ok(None)
+    }
+}

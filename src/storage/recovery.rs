@@ -1,0 +1,476 @@
+//! Opening a partition's folder: what is there, what of it holds, and what must be made anew.
+//!
+//! Invariants:
+//! * after a clean stop the log is taken as it is: one walk from the last index entry finds its end;
+//! * after any other stop every batch from the recovery point's segment on is checked (length, magic, CRC, offsets that
+//!   rise), and the log is cut before the first that is not whole; what was allocated ahead, zeros, is cut silently;
+//! * indexes and the producers' state are made from the log where files are missing or do not agree with it.
+//!
+//! Source: Kafka's `LogLoader`, `LogSegment.recover`, `UnifiedLog.rebuildProducerState`.
+
+use crate::config::LogConfig;
+use crate::record::BatchInfo;
+use crate::storage::epochs::{self, LeaderEpochs};
+use crate::storage::headers::{Fault, Headers};
+use crate::storage::index::{Index, Progress};
+use crate::storage::log::Recovered;
+use crate::storage::positions::Positions;
+use crate::storage::producers::Producers;
+use crate::storage::segment::{self, Segment};
+use crate::storage::{Error, snapshot};
+use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicPartition};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tracing::{info, warn};
+
+/// What the directory's checkpoints say about a log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Checkpoints {
+    pub(super) recovery_point: Option<Offset>,
+    pub(super) log_start: Option<Offset>,
+}
+
+/// How the process before this one ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LastStop {
+    Clean,
+    Unclean,
+}
+
+/// Opens the folder of a partition.
+pub(super) fn recover(
+    topic_partition: &TopicPartition,
+    folder: &Path,
+    config: &LogConfig,
+    last_stop: LastStop,
+    checkpoints: Checkpoints,
+) -> Result<Recovered, Error> {
+    let recovery = Recovery { topic_partition, folder, config };
+    let mut files = Files::list(folder)?;
+    if files.bases.is_empty() {
+        let base = checkpoints.log_start.unwrap_or(Offset::ZERO);
+        recovery.create_segment(base)?;
+        files.bases.push(base);
+    }
+    recovery.run(files, last_stop, checkpoints)
+}
+
+struct Recovery<'a> {
+    topic_partition: &'a TopicPartition,
+    folder: &'a Path,
+    config: &'a LogConfig,
+}
+
+/// The files of a folder that matter, by offset.
+struct Files {
+    bases: Vec<Offset>,
+    snapshots: BTreeSet<Offset>,
+}
+
+impl Files {
+    /// Lists the folder, and removes what an earlier process left on its way out.
+    fn list(folder: &Path) -> Result<Files, Error> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
+            let name = entry.map_err(Error::io("list", folder))?.file_name();
+            names.extend(name.into_string());
+        }
+        let offsets = |ending| names.iter().filter_map(move |name| segment::parse_file_name(name, ending));
+        let mut bases: Vec<Offset> = offsets(segment::LOG).collect();
+        bases.sort_unstable();
+        let snapshots = offsets(segment::SNAPSHOT).collect();
+        for name in &names {
+            let is_leftover = [segment::DELETED, ".cleaned", ".tmp"].iter().any(|end| name.ends_with(end));
+            let indexed = [segment::INDEX, segment::TIME_INDEX, segment::TRANSACTION_INDEX]
+                .iter()
+                .find_map(|ending| segment::parse_file_name(name, ending));
+            if is_leftover || indexed.is_some_and(|base| bases.binary_search(&base).is_err()) {
+                remove(&folder.join(name))?;
+            }
+        }
+        Ok(Files { bases, snapshots })
+    }
+}
+
+/// The active segment, once it is known.
+struct Active {
+    index: Index,
+    progress: Progress,
+    first_timestamp: Option<TimestampMs>,
+    end: u64,
+}
+
+/// A segment whose batches were all checked.
+struct Checked {
+    active: Active,
+    /// Why the rest of the file is not part of the log.
+    fault: Option<String>,
+}
+
+impl Recovery<'_> {
+    fn run(&self, mut files: Files, last_stop: LastStop, checkpoints: Checkpoints) -> Result<Recovered, Error> {
+        let recovery_point = checkpoints.recovery_point.unwrap_or(Offset::ZERO);
+        let mut first_checked = match last_stop {
+            LastStop::Clean => files.bases.len(),
+            LastStop::Unclean => files.bases.partition_point(|b| *b <= recovery_point).saturating_sub(1),
+        };
+        let mut segments: Vec<Arc<Segment>> = Vec::new();
+        let mut base_bytes = 0;
+        for base in &files.bases {
+            let path = segment::file_path(self.folder, *base, segment::LOG);
+            let length = path.metadata().map_err(Error::io("inspect", &path))?.len();
+            segments.push(Arc::new(Segment::closed(*base, base_bytes, length)));
+            base_bytes += length;
+        }
+        let trusted = match first_checked == segments.len() {
+            true => self.trust(segments.last().expect("there is at least one"))?,
+            false => None,
+        };
+        if trusted.is_none() {
+            first_checked = first_checked.min(segments.len() - 1);
+        }
+
+        let mut epochs = self.open_epochs(&segments)?;
+        let checked_from = match &trusted {
+            Some(active) => active.progress.next_offset,
+            None => segments[first_checked].base_offset,
+        };
+        let mut producers = self.producers_at(checked_from, &files, &segments)?;
+        let active = match trusted {
+            Some(active) => active,
+            None => self.check_from(first_checked, &mut segments, &mut producers, &mut epochs)?,
+        };
+        let log_end = active.progress.next_offset;
+        epochs.truncate_from_end(log_end)?;
+        if checkpoints.log_start.is_some_and(|start| start > log_end) {
+            return self.start_over(checkpoints.log_start.expect("just seen"), &segments, &mut files, epochs);
+        }
+        let log_start = checkpoints.log_start.unwrap_or(Offset::ZERO).max(segments[0].base_offset);
+        epochs.truncate_from_start(log_start)?;
+        self.remove_stray_snapshots(&files.snapshots, &segments, log_end)?;
+
+        let last = segments.pop().expect("there is at least one");
+        let log_end_bytes = last.base_bytes + active.end;
+        segments.push(Arc::new(Segment::active(
+            last.base_offset,
+            last.base_bytes,
+            active.end,
+            active.index,
+            &active.progress,
+        )));
+        Ok(Recovered {
+            segments,
+            progress: active.progress,
+            first_timestamp: active.first_timestamp,
+            producers,
+            positions: fresh_positions(log_start, log_end, log_end_bytes, &epochs),
+            epochs,
+            recovery_point: match last_stop {
+                LastStop::Clean => log_end,
+                LastStop::Unclean => recovery_point.min(log_end),
+            },
+        })
+    }
+
+    /// The active segment after a clean stop; `None` when it is not as a clean stop leaves it.
+    fn trust(&self, segment: &Segment) -> Result<Option<Active>, Error> {
+        let file = self.open_log_file(segment.base_offset)?;
+        let mut index = segment.read_index_files(self.folder)?;
+        if !segment.points_at_batches(&index, &file) {
+            index = Index::default();
+        }
+        let progress = match segment.complete(&mut index, &file, self.folder, self.config.index_interval_bytes) {
+            Ok(progress) => progress,
+            Err(Error::Corrupt { path, what }) => {
+                warn!(path = %path.display(), what, "segment is not as a clean stop leaves it, checking it");
+                return Ok(None);
+            }
+            Err(other) => return Err(other),
+        };
+        let first = Headers::new(&file, None, 0, segment.end()).next().map_err(|f| f.at(self.folder))?;
+        let first_timestamp = first.map(|(_, batch)| batch.max_timestamp);
+        Ok(Some(Active { index, progress, first_timestamp, end: segment.end() }))
+    }
+
+    /// Checks the segments from `first` on, and cuts the log before what does not hold.
+    fn check_from(
+        &self,
+        first: usize,
+        segments: &mut Vec<Arc<Segment>>,
+        producers: &mut Producers,
+        epochs: &mut LeaderEpochs,
+    ) -> Result<Active, Error> {
+        let mut epochs_changed = false;
+        let mut place = first;
+        let active = loop {
+            let segment = segments[place].clone();
+            let checked = self.check(&segment, |batch| {
+                producers.replay(batch);
+                if epochs.latest().is_none_or(|last| batch.leader_epoch > last.epoch) {
+                    epochs_changed |= epochs.note(batch.leader_epoch, batch.base_offset);
+                }
+            })?;
+            let is_last = place + 1 == segments.len();
+            if let Some(fault) = &checked.fault {
+                self.cut(&segment, &checked.active, fault, &segments[place + 1..])?;
+                segments.truncate(place + 1);
+                break checked.active;
+            }
+            if is_last {
+                break checked.active;
+            }
+            let next = &segments[place + 1];
+            if next.base_offset < checked.active.progress.next_offset {
+                let path = next.path(self.folder, segment::LOG);
+                return Err(Error::Corrupt { path, what: "begins below the end of the segment before it".into() });
+            }
+            let mut index = checked.active.index;
+            index.push_time(segment.base_offset, checked.active.progress.largest);
+            index.write(&segment.path(self.folder, segment::INDEX), &segment.path(self.folder, segment::TIME_INDEX))?;
+            place += 1;
+        };
+        if epochs_changed {
+            epochs.save()?;
+        }
+        Ok(active)
+    }
+
+    fn check(&self, segment: &Segment, mut seen: impl FnMut(&BatchInfo)) -> Result<Checked, Error> {
+        let file = self.open_log_file(segment.base_offset)?;
+        let path = segment.path(self.folder, segment::LOG);
+        let mut progress = Progress::new(segment.base_offset);
+        let mut index = Index::default();
+        let mut first_timestamp = None;
+        let mut headers = Headers::new(&file, None, 0, segment.end());
+        let mut end = 0;
+        let fault = loop {
+            let (position, batch) = match headers.next() {
+                Ok(Some(next)) => next,
+                Ok(None) => break None,
+                Err(Fault::Broken { what, .. }) => break Some(what),
+                Err(fault @ Fault::Io(_)) => return Err(fault.at(&path)),
+            };
+            if batch.base_offset < segment.base_offset {
+                break Some(format!("offset {} lies below the segment", batch.base_offset));
+            }
+            let size = u64::from(batch.size_bytes);
+            if crc_of(&file, position + CRC_COVERS, size - CRC_COVERS).map_err(Error::io("read", &path))? != batch.crc {
+                break Some(format!("the checksum of the batch at offset {} is wrong", batch.base_offset));
+            }
+            if progress.observe(&batch, self.config.index_interval_bytes) {
+                index.push(segment.base_offset, batch.last_offset(), position, progress.largest);
+            }
+            first_timestamp.get_or_insert(batch.max_timestamp);
+            seen(&batch);
+            end = position + size;
+        };
+        Ok(Checked { active: Active { index, progress, first_timestamp, end }, fault })
+    }
+
+    /// Takes what follows the last whole batch away, and the segments after it.
+    fn cut(&self, segment: &Segment, kept: &Active, fault: &str, after: &[Arc<Segment>]) -> Result<(), Error> {
+        let path = segment.path(self.folder, segment::LOG);
+        let file = File::options().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
+        let (end, length) = (kept.end, segment.end());
+        let TopicPartition { topic, partition } = self.topic_partition;
+        let offset = kept.progress.next_offset;
+        if !is_zero(&file, end, length).map_err(Error::io("read", &path))? {
+            let bytes = length - end;
+            info!(%topic, %partition, %offset, bytes, reason = fault, "cut an incomplete end off the log");
+        }
+        if !after.is_empty() {
+            let bytes: u64 = after.iter().map(|s| s.end()).sum();
+            let count = after.len();
+            warn!(%topic, %partition, %offset, count, bytes, "removed the segments after a broken batch");
+        }
+        file.set_len(end).map_err(Error::io("cut", &path))?;
+        after.iter().try_for_each(|s| self.remove_segment_files(s.base_offset))
+    }
+
+    /// The newest snapshot at or below `offset`, and what follows it in the log.
+    fn producers_at(&self, offset: Offset, files: &Files, segments: &[Arc<Segment>]) -> Result<Producers, Error> {
+        let mut from = segments[0].base_offset;
+        let mut producers = Producers::default();
+        for snapshot in files.snapshots.range(..=offset).rev() {
+            let path = segment::file_path(self.folder, *snapshot, segment::SNAPSHOT);
+            match snapshot::read(&path) {
+                Ok(found) => {
+                    (from, producers) = (*snapshot, found);
+                    break;
+                }
+                Err(error) => warn!(path = %path.display(), %error, "snapshot passed over"),
+            }
+        }
+        self.walk(segments, from, offset, |batch| producers.replay(batch))?;
+        Ok(producers)
+    }
+
+    /// Shows the headers of all batches in a range of offsets.
+    fn walk(
+        &self,
+        segments: &[Arc<Segment>],
+        from: Offset,
+        to: Offset,
+        mut seen: impl FnMut(&BatchInfo),
+    ) -> Result<(), Error> {
+        let first = segments.partition_point(|s| s.base_offset <= from).saturating_sub(1);
+        for segment in segments[first..].iter().take_while(|s| s.base_offset < to && from < to) {
+            let file = self.open_log_file(segment.base_offset)?;
+            let mut headers = Headers::new(&file, None, 0, segment.end());
+            let path = segment.path(self.folder, segment::LOG);
+            while let Some((_, batch)) = headers.next().map_err(|fault| fault.at(&path))? {
+                if batch.base_offset >= to {
+                    return Ok(());
+                }
+                if batch.base_offset >= from {
+                    seen(&batch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The leader epochs; a file that cannot be read is made anew from the batches.
+    fn open_epochs(&self, segments: &[Arc<Segment>]) -> Result<LeaderEpochs, Error> {
+        let path = self.folder.join(epochs::FILE_NAME);
+        match LeaderEpochs::open(path.clone()) {
+            Err(Error::Corrupt { path, what }) => {
+                warn!(path = %path.display(), what, "leader epochs made anew from the log");
+                remove(&path)?;
+                let mut epochs = LeaderEpochs::open(path)?;
+                let last = segments.last().expect("there is at least one").base_offset;
+                self.walk(segments, segments[0].base_offset, last, |batch| {
+                    epochs.note(batch.leader_epoch, batch.base_offset);
+                })?;
+                epochs.save()?;
+                Ok(epochs)
+            }
+            other => other,
+        }
+    }
+
+    /// The log start lies beyond all that is left: begins there with nothing (`LogLoader`).
+    fn start_over(
+        &self,
+        log_start: Offset,
+        segments: &[Arc<Segment>],
+        files: &mut Files,
+        mut epochs: LeaderEpochs,
+    ) -> Result<Recovered, Error> {
+        let TopicPartition { topic, partition } = self.topic_partition;
+        warn!(%topic, %partition, offset = %log_start, "the log ends below its start offset, begins anew there");
+        segments.iter().try_for_each(|s| self.remove_segment_files(s.base_offset))?;
+        for snapshot in std::mem::take(&mut files.snapshots) {
+            remove(&segment::file_path(self.folder, snapshot, segment::SNAPSHOT))?;
+        }
+        epochs.truncate_from_end(Offset::ZERO)?;
+        self.create_segment(log_start)?;
+        let progress = Progress::new(log_start);
+        Ok(Recovered {
+            segments: vec![Arc::new(Segment::active(log_start, 0, 0, Index::default(), &progress))],
+            progress,
+            first_timestamp: None,
+            producers: Producers::default(),
+            positions: fresh_positions(log_start, log_start, 0, &epochs),
+            epochs,
+            recovery_point: log_start,
+        })
+    }
+
+    /// Snapshots are kept at the start of each segment and at the end of the log.
+    fn remove_stray_snapshots(
+        &self,
+        snapshots: &BTreeSet<Offset>,
+        segments: &[Arc<Segment>],
+        log_end: Offset,
+    ) -> Result<(), Error> {
+        let newest = snapshots.range(..=log_end).next_back();
+        for snapshot in snapshots {
+            let begins_segment = segments.binary_search_by_key(snapshot, |s| s.base_offset).is_ok();
+            if *snapshot > log_end || (!begins_segment && Some(snapshot) != newest) {
+                remove(&segment::file_path(self.folder, *snapshot, segment::SNAPSHOT))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_segment_files(&self, base: Offset) -> Result<(), Error> {
+        for ending in segment::ENDINGS {
+            remove(&segment::file_path(self.folder, base, ending))?;
+        }
+        Ok(())
+    }
+
+    fn create_segment(&self, base: Offset) -> Result<(), Error> {
+        let path = segment::file_path(self.folder, base, segment::LOG);
+        File::create(&path).map_err(Error::io("create", &path)).map(drop)
+    }
+
+    fn open_log_file(&self, base: Offset) -> Result<File, Error> {
+        let path: PathBuf = segment::file_path(self.folder, base, segment::LOG);
+        File::open(&path).map_err(Error::io("open", &path))
+    }
+}
+
+/// Nothing is above the high watermark yet: the partition raises it when it knows more.
+fn fresh_positions(log_start: Offset, log_end: Offset, log_end_bytes: u64, epochs: &LeaderEpochs) -> Positions {
+    Positions {
+        log_start,
+        last_stable: log_start,
+        high_watermark: log_start,
+        log_end,
+        last_stable_bytes: 0,
+        high_watermark_bytes: 0,
+        log_end_bytes,
+        leader_epoch: epochs.latest().map_or(LeaderEpoch::NONE, |last| last.epoch),
+    }
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(Error::io("remove", path)),
+    }
+}
+
+/// The first byte that a batch's CRC covers.
+const CRC_COVERS: u64 = 21;
+const READ_BYTES: usize = 64 << 10;
+
+/// The CRC of a range, read in pieces: a length field may claim anything up to the end of the file.
+fn crc_of(file: &File, start: u64, length: u64) -> io::Result<u32> {
+    let mut crc = 0;
+    pieces(file, start, start + length, |bytes| {
+        crc = crc32c::crc32c_append(crc, bytes);
+        true
+    })?;
+    Ok(crc)
+}
+
+fn is_zero(file: &File, start: u64, end: u64) -> io::Result<bool> {
+    let mut zero = true;
+    pieces(file, start, end, |bytes| {
+        zero = bytes.iter().all(|b| *b == 0);
+        zero
+    })?;
+    Ok(zero)
+}
+
+fn pieces(file: &File, start: u64, end: u64, mut more: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+    let mut buffer = vec![0; READ_BYTES.min(usize::try_from(end - start).unwrap_or(READ_BYTES))];
+    let mut position = start;
+    while position < end {
+        let length = buffer.len().min(usize::try_from(end - position).unwrap_or(READ_BYTES));
+        file.read_exact_at(&mut buffer[..length], position)?;
+        if !more(&buffer[..length]) {
+            break;
+        }
+        position += length as u64;
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! Stores bytes at the end of the active segment: through its map when they are few, by `pwritev` otherwise.
+//!
+//! Invariants:
+//! * the file is allocated ahead of what is stored, so that a full disk is an error here and not a signal in a store;
+//! * `end` moves only when all bytes of a store are in the file; after a failed store the caller gives the log up;
+//! * what is stored is readable after [`Writer::publish`].
+//!
+//! Where the file system refuses to allocate, there is no map, and positioned writes extend the file.
+
+use crate::record::HEADER_BYTES;
+use crate::storage::map::MapWriter;
+use crate::storage::segment::Segment;
+use crate::storage::{Allocation, Tuning};
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use tracing::info;
+
+/// Allocation ahead begins with this and doubles.
+const CHUNK_BYTES_MIN: u64 = 64 << 10;
+const CHUNK_BYTES_MAX: u64 = 64 << 20;
+/// `IOV_MAX` of Linux.
+const SLICES_MAX: usize = 1024;
+
+/// A batch as it will lie in the file: a header of ours, then the producer's bytes without theirs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    pub(super) header: &'a [u8; HEADER_BYTES],
+    pub(super) body: &'a [u8],
+}
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    file: Arc<File>,
+    /// Bytes stored.
+    end: u64,
+    /// Bytes that the file has; `None` when it cannot be allocated ahead.
+    allocated: Option<u64>,
+    map: MapState,
+    /// Readers have been given the map.
+    map_is_lent: bool,
+    tuning: Tuning,
+}
+
+#[derive(Debug)]
+enum MapState {
+    /// Small segments are not mapped: a mapped granule costs up to 2 MiB of memory.
+    NotYet,
+    Mapped(MapWriter),
+    Refused,
+}
+
+impl Writer {
+    /// Writes on at `end`, which is also the length of the file.
+    pub(super) fn new(file: Arc<File>, end: u64, tuning: Tuning) -> Writer {
+        let (allocated, map) = match tuning.allocation {
+            Allocation::Ahead => (Some(end), MapState::NotYet),
+            Allocation::Never => (None, MapState::Refused),
+        };
+        Writer { file, end, allocated, map, map_is_lent: false, tuning }
+    }
+
+    /// Makes room for `bytes` more in a segment that will grow to `segment_bytes` at most.
+    ///
+    /// # Errors
+    /// No room, or the disk failed. Nothing was stored.
+    pub(super) fn reserve(&mut self, bytes: u64, segment_bytes: u64) -> io::Result<()> {
+        let needed = self.end + bytes;
+        let Some(allocated) = self.allocated else { return Ok(()) };
+        if needed > allocated {
+            let ahead = allocated + allocated.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+            let target = ahead.min(segment_bytes).max(needed);
+            let result = match self.allocate(allocated, target) {
+                Err(Errno::NOSPC | Errno::DQUOT) if target > needed => self.allocate(allocated, needed),
+                other => other,
+            };
+            match result {
+                Ok(()) => {}
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.give_up_allocating(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.map_when_large(segment_bytes);
+        Ok(())
+    }
+
+    fn allocate(&mut self, from: u64, to: u64) -> Result<(), Errno> {
+        rustix::io::retry_on_intr(|| rustix::fs::fallocate(&*self.file, FallocateFlags::empty(), from, to - from))?;
+        self.allocated = Some(to);
+        if let MapState::Mapped(map) = &mut self.map
+            && map.set_allocated(to).is_err()
+        {
+            self.map = MapState::Refused;
+        }
+        Ok(())
+    }
+
+    fn give_up_allocating(&mut self) {
+        info!("the file system does not allocate ahead: appends use positioned writes, without a memory map");
+        self.allocated = None;
+        self.map = MapState::Refused;
+    }
+
+    /// Maps the file once, at the full length that it can reach; slices of it are lent, so it is never mapped anew.
+    fn map_when_large(&mut self, segment_bytes: u64) {
+        let Some(allocated) = self.allocated else { return };
+        if matches!(self.map, MapState::NotYet) && self.end >= self.tuning.map_from_bytes {
+            let length = segment_bytes.max(allocated);
+            self.map = match MapWriter::new(&self.file, length, self.end, allocated) {
+                Ok(Some(map)) => MapState::Mapped(map),
+                Ok(None) | Err(_) => MapState::Refused,
+            };
+        }
+    }
+
+    /// Stores the pieces, `bytes` in all, at the end.
+    ///
+    /// # Errors
+    /// The write failed; how much of it was written is not known.
+    pub(super) fn store(&mut self, pieces: &[Piece<'_>], bytes: u64) -> io::Result<()> {
+        let end = self.end + bytes;
+        match &mut self.map {
+            MapState::Mapped(map) if bytes < self.tuning.map_below_bytes && map.reaches(end) => {
+                let mut position = self.end;
+                for part in pieces.iter().flat_map(|piece| [&piece.header[..], piece.body]) {
+                    map.store(position, part);
+                    position += part.len() as u64;
+                }
+            }
+            _ => self.write(pieces)?,
+        }
+        self.end = end;
+        Ok(())
+    }
+
+    fn write(&self, pieces: &[Piece<'_>]) -> io::Result<()> {
+        let parts = pieces.iter().flat_map(|piece| [&piece.header[..], piece.body]);
+        let mut slices: Vec<IoSlice<'_>> = parts.filter(|part| !part.is_empty()).map(IoSlice::new).collect();
+        let (mut rest, mut position) = (&mut slices[..], self.end);
+        while !rest.is_empty() {
+            let some = &rest[..rest.len().min(SLICES_MAX)];
+            let written = rustix::io::retry_on_intr(|| rustix::io::pwritev(&*self.file, some, position))?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            position += written as u64;
+            IoSlice::advance_slices(&mut rest, written);
+        }
+        Ok(())
+    }
+
+    /// Lets readers of the map see what is stored.
+    pub(super) fn publish(&mut self, segment: &Segment) {
+        match &mut self.map {
+            MapState::Mapped(map) if map.reaches(self.end) => {
+                map.publish(self.end);
+                if !self.map_is_lent {
+                    segment.set_map(Some(map.map().clone()));
+                    self.map_is_lent = true;
+                }
+            }
+            // The segment grew beyond its map, because its configuration did.
+            MapState::Mapped(_) => {
+                segment.set_map(None);
+                self.map = MapState::Refused;
+            }
+            MapState::NotYet | MapState::Refused => {}
+        }
+    }
+
+    /// Gives back what was allocated beyond the end.
+    pub(super) fn trim(&mut self) -> io::Result<()> {
+        self.file.set_len(self.end)?;
+        if self.allocated.is_some() {
+            self.allocated = Some(self.end);
+        }
+        match &mut self.map {
+            MapState::Mapped(map) => map.set_allocated(self.end),
+            MapState::NotYet | MapState::Refused => Ok(()),
+        }
+    }
+}
