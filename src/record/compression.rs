@@ -70,7 +70,7 @@ impl Compression {
         self,
         payload: &'a [u8],
         decompressed_bytes_max: usize,
-    ) -> Result<Option<Box<dyn Read + 'a>>, Malformed> {
+    ) -> Result<Option<Box<dyn Read + Send + 'a>>, Malformed> {
         let malformed = |_| Malformed::Compressed(self);
         Ok(match self {
             Compression::None => None,
@@ -175,7 +175,7 @@ impl<'a> Blocks<'a> {
     fn next(&mut self) -> io::Result<Option<&'a [u8]>> {
         match self {
             Blocks::Bare(block) => Ok(block.take()),
-            Blocks::Xerial(rest) if rest.is_empty() => Ok(None),
+            Blocks::Xerial([]) => Ok(None),
             Blocks::Xerial(rest) => {
                 let invalid = || io::Error::from(io::ErrorKind::InvalidData);
                 // Concatenated streams repeat the header; Java's reader steps over it.

@@ -189,7 +189,7 @@ pub(super) fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Decompressed bytes, as many as are needed now.
 struct Stream<'a> {
-    reader: Box<dyn Read + 'a>,
+    reader: Box<dyn Read + Send + 'a>,
     codec: Compression,
     buffer: Vec<u8>,
     /// What lies before this in the buffer has been consumed.
@@ -202,7 +202,7 @@ struct Stream<'a> {
 impl<'a> Stream<'a> {
     const CHUNK_BYTES: usize = 16 << 10;
 
-    fn new(reader: Box<dyn Read + 'a>, codec: Compression, bytes_max: usize) -> Stream<'a> {
+    fn new(reader: Box<dyn Read + Send + 'a>, codec: Compression, bytes_max: usize) -> Stream<'a> {
         Stream { reader, codec, buffer: Vec::new(), start: 0, left_bytes: bytes_max, bytes_max }
     }
 

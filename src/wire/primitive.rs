@@ -352,3 +352,64 @@ pub(super) fn end_frame(out: &mut [u8], start: usize, outside_bytes: usize) {
     let length = i32::try_from(out.len() - start - 4 + outside_bytes).expect("a frame is smaller than 2 GiB");
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_string_longer_than_what_is_left_or_not_utf_8_is_refused() {
+        let string = |bytes: &'static [u8], encoding| Reader::new(bytes, encoding).string("s");
+        assert_eq!(string(&[0, 1, b'a'], Encoding::Classic), Ok("a"));
+        assert_eq!(string(&[2, b'a'], Encoding::Flexible), Ok("a"));
+        assert_eq!(string(&[0, 2, b'a'], Encoding::Classic), Err(Malformed::Truncated("s")));
+        assert_eq!(string(&[3, b'a'], Encoding::Flexible), Err(Malformed::Truncated("s")));
+        assert_eq!(string(&[0xff, 0xff], Encoding::Classic), Err(Malformed::Length("s")));
+        assert_eq!(string(&[0xff, 0xfe], Encoding::Classic), Err(Malformed::Length("s")));
+        assert_eq!(string(&[0], Encoding::Flexible), Err(Malformed::Length("s")));
+        assert_eq!(string(&[2, 0xff], Encoding::Flexible), Err(Malformed::NotUtf8("s")));
+        assert_eq!(string(&[0xff, 0xff, 0xff, 0xff, 0x1f], Encoding::Flexible), Err(Malformed::Varint("s")));
+    }
+
+    #[test]
+    fn a_count_is_refused_when_its_elements_could_not_be_there() {
+        let count = |bytes, encoding| Reader::new(bytes, encoding).count(4, "c");
+        assert_eq!(count(&[0, 0, 0, 1, 9, 9, 9, 9], Encoding::Classic), Ok(1));
+        assert_eq!(count(&[0, 0, 0, 1, 9, 9, 9], Encoding::Classic), Err(Malformed::Length("c")));
+        assert_eq!(count(&[0xff; 4], Encoding::Classic), Err(Malformed::Length("c")));
+        assert_eq!(count(&[2, 9, 9, 9, 9], Encoding::Flexible), Ok(1));
+        assert_eq!(count(&[3, 9, 9, 9, 9], Encoding::Flexible), Err(Malformed::Length("c")));
+        assert_eq!(count(&[0], Encoding::Flexible), Err(Malformed::Length("c")));
+    }
+
+    #[test]
+    fn a_tagged_field_ends_where_its_length_says() {
+        let mut seen = Vec::new();
+        let mut read = |bytes: &'static [u8]| {
+            let mut reader = Reader::new(bytes, Encoding::Flexible);
+            reader.tagged_fields("t", |tag, field| {
+                seen.push((tag, field.int16("f")?));
+                Ok(())
+            })?;
+            reader.end()
+        };
+        assert_eq!(read(&[2, 0, 2, 0, 7, 5, 2, 0, 8]), Ok(()));
+        assert_eq!(read(&[1, 0, 3, 0, 7, 0]), Err(Malformed::TrailingBytes(1)));
+        assert_eq!(read(&[1, 0, 1, 0, 7]), Err(Malformed::Truncated("f")));
+        assert_eq!(read(&[1, 0, 9, 0, 7]), Err(Malformed::Truncated("t")));
+        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Err(Malformed::Truncated("t")));
+        assert_eq!(seen, [(0, 7), (5, 8), (0, 7)]);
+    }
+
+    proptest! {
+        #[test]
+        fn an_unsigned_varint_comes_back(value: u32) {
+            let mut out = Vec::new();
+            Writer::new(&mut out, Encoding::Flexible).unsigned_varint(value);
+            let mut reader = Reader::new(&out, Encoding::Flexible);
+            prop_assert_eq!(reader.unsigned_varint("v"), Ok(value));
+            prop_assert_eq!(reader.end(), Ok(()));
+        }
+    }
+}
