@@ -16,12 +16,13 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
+pub use crate::quorum::ProposeError;
 pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
 pub use error::{Error, TopicError};
 pub use topic::{DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef};
 
 use crate::metadata::{ClusterImage, Record, Topic};
-use crate::quorum::{ProposeError, Quorum};
+use crate::quorum::Quorum;
 use crate::runtime::Clock;
 use crate::types::{BrokerEpoch, BrokerId, TopicId};
 use std::collections::BTreeMap;
@@ -71,6 +72,11 @@ pub struct Controller {
 }
 
 impl Controller {
+    /// The newest image of the cluster. Costs no lock.
+    pub fn image(&self) -> Arc<ClusterImage> {
+        self.quorum.image()
+    }
+
     /// A controller over `quorum`.
     pub fn new(quorum: Quorum, clock: Clock, defaults: Defaults, config_check: Arc<ConfigCheck>) -> Controller {
         Controller { quorum, clock, defaults, config_check, deciding: tokio::sync::Mutex::new(()) }

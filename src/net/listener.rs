@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
-const BACKLOG: i32 = 1024;
 /// How long to wait when the process has no descriptor for another connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -22,16 +21,16 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Binds to `address`; port 0 takes a free one. Must be called within a tokio runtime.
+    /// Binds to `address`, with room for `backlog` connections not accepted yet; port 0 takes a free one. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// Those of the socket, above all that the address is in use.
-    pub fn bind(address: SocketAddr) -> io::Result<Listener> {
+    pub fn bind(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         let socket = TcpListener::from_std(socket.into())?;
         let address = socket.local_addr()?;
         Ok(Listener { socket, address })

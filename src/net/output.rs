@@ -7,21 +7,25 @@ use crate::runtime::{Next, Outgoing};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use std::io;
+use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// The most that one `sendfile` is asked for.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
-/// Sends all of `out`.
+/// Sends all of `out`. A client that takes nothing for `stall_max` is given up.
 ///
 /// # Errors
-/// Those of the socket; `UnexpectedEof` when a file is shorter than its slice.
-pub async fn send(stream: &TcpStream, out: &mut Outgoing) -> io::Result<()> {
+/// Those of the socket; `UnexpectedEof` when a file is shorter than its slice; `TimedOut`.
+pub async fn send(stream: &TcpStream, out: &mut Outgoing, stall_max: Option<Duration>) -> io::Result<()> {
     while !out.is_empty() {
         match stream.try_io(Interest::WRITABLE, || send_some(stream, out)) {
             Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => match stall_max {
+                Some(stall_max) => tokio::time::timeout(stall_max, stream.writable()).await??,
+                None => stream.writable().await?,
+            },
             Err(e) => return Err(e),
         }
     }
@@ -75,7 +79,7 @@ mod tests {
         out.bytes.extend_from_slice(b"head");
         out.splice(FileSlice { file: Arc::new(file), position: 1000, length: 18_000_000 });
         out.bytes.extend_from_slice(b"tail");
-        let sender = tokio::spawn(async move { send(&server, &mut out).await });
+        let sender = tokio::spawn(async move { send(&server, &mut out, None).await });
         let mut received = Vec::new();
         client.read_to_end(&mut received).await.unwrap();
         sender.await.unwrap().unwrap();

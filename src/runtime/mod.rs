@@ -6,4 +6,4 @@ mod outgoing;
 
 pub use clock::Clock;
 pub use file_slice::FileSlice;
-pub use outgoing::{Next, Outgoing};
+pub use outgoing::{Next, Outgoing, Splices};

@@ -22,6 +22,17 @@ struct Splice {
     slice: FileSlice,
 }
 
+/// The places where slices of files stand between the answers' bytes.
+#[derive(Debug)]
+pub struct Splices<'a>(&'a mut VecDeque<Splice>);
+
+impl Splices<'_> {
+    /// Puts a file's bytes in front of byte `at`, behind all earlier ones.
+    pub fn put(&mut self, at: usize, slice: FileSlice) {
+        self.0.push_back(Splice { at, slice });
+    }
+}
+
 /// What has to be sent next.
 #[derive(Debug)]
 pub enum Next<'a> {
@@ -47,6 +58,11 @@ impl Outgoing {
         self.splices.push_back(Splice { at: self.bytes.len(), slice });
     }
 
+    /// The answers' bytes, and where slices are put between them, for a writer that holds the bytes.
+    pub fn parts(&mut self) -> (&mut Vec<u8>, Splices<'_>) {
+        (&mut self.bytes, Splices(&mut self.splices))
+    }
+
     /// Whether all is sent.
     pub fn is_empty(&self) -> bool {
         self.sent == self.bytes.len() && self.splices.is_empty()
@@ -61,9 +77,7 @@ impl Outgoing {
     pub fn next(&self) -> Next<'_> {
         let end = self.splices.front().map_or(self.bytes.len(), |s| s.at);
         match self.splices.front() {
-            _ if self.sent < end => {
-                Next::Bytes { bytes: &self.bytes[self.sent..end], more: !self.splices.is_empty() }
-            }
+            _ if self.sent < end => Next::Bytes { bytes: &self.bytes[self.sent..end], more: !self.splices.is_empty() },
             Some(splice) => Next::File(&splice.slice),
             None => Next::Nothing,
         }

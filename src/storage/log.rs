@@ -293,7 +293,7 @@ impl Log {
     }
 
     /// Refuses appends and reads from now on, because the log is closed or removed.
-    pub(super) fn retire(&self) {
+    pub fn retire(&self) {
         self.offline.store(true, Ordering::Release);
     }
 }

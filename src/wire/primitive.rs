@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
             Encoding::Classic => {
                 let length = self.int16(what)?;
                 self.null_or_length(length.into(), what)?
-            },
+            }
         };
         let Some(length) = length else {
             return Ok(None);
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
             Encoding::Classic => {
                 let length = self.int32(what)?;
                 self.null_or_length(length.into(), what)?
-            },
+            }
         };
         length.map(|length| self.take(length, what)).transpose()
     }
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
             Encoding::Classic => {
                 let length = self.int32(what)?;
                 self.null_or_length(length.into(), what)?
-            },
+            }
         };
         match count {
             Some(count) if count <= self.cursor.remaining() / element_bytes_min.max(1) => Ok(count),
@@ -360,27 +360,31 @@ mod tests {
 
     #[test]
     fn a_string_longer_than_what_is_left_or_not_utf_8_is_refused() {
-        let string = |bytes: &'static [u8], encoding| Reader::new(bytes, encoding).string("s");
+        let string =
+            |bytes: &'static [u8], encoding| Reader::new(bytes, encoding).string("s").map_err(Malformed::into_reason);
         assert_eq!(string(&[0, 1, b'a'], Encoding::Classic), Ok("a"));
         assert_eq!(string(&[2, b'a'], Encoding::Flexible), Ok("a"));
-        assert_eq!(string(&[0, 2, b'a'], Encoding::Classic), Err(Malformed::Truncated("s")));
-        assert_eq!(string(&[3, b'a'], Encoding::Flexible), Err(Malformed::Truncated("s")));
-        assert_eq!(string(&[0xff, 0xff], Encoding::Classic), Err(Malformed::Length("s")));
-        assert_eq!(string(&[0xff, 0xfe], Encoding::Classic), Err(Malformed::Length("s")));
-        assert_eq!(string(&[0], Encoding::Flexible), Err(Malformed::Length("s")));
-        assert_eq!(string(&[2, 0xff], Encoding::Flexible), Err(Malformed::NotUtf8("s")));
-        assert_eq!(string(&[0xff, 0xff, 0xff, 0xff, 0x1f], Encoding::Flexible), Err(Malformed::Varint("s")));
+        assert_eq!(string(&[0, 2, b'a'], Encoding::Classic), Err("a length exceeds the frame in s".into()));
+        assert_eq!(string(&[3, b'a'], Encoding::Flexible), Err("a length exceeds the frame in s".into()));
+        assert_eq!(string(&[0xff, 0xff], Encoding::Classic), Err("an impossible length in s".into()));
+        assert_eq!(string(&[0xff, 0xfe], Encoding::Classic), Err("an impossible length in s".into()));
+        assert_eq!(string(&[0], Encoding::Flexible), Err("an impossible length in s".into()));
+        assert_eq!(string(&[2, 0xff], Encoding::Flexible), Err("text not in UTF-8 in s".into()));
+        assert_eq!(
+            string(&[0xff, 0xff, 0xff, 0xff, 0x1f], Encoding::Flexible),
+            Err("a varint exceeds 32 bits in s".into())
+        );
     }
 
     #[test]
     fn a_count_is_refused_when_its_elements_could_not_be_there() {
-        let count = |bytes, encoding| Reader::new(bytes, encoding).count(4, "c");
+        let count = |bytes, encoding| Reader::new(bytes, encoding).count(4, "c").map_err(Malformed::into_reason);
         assert_eq!(count(&[0, 0, 0, 1, 9, 9, 9, 9], Encoding::Classic), Ok(1));
-        assert_eq!(count(&[0, 0, 0, 1, 9, 9, 9], Encoding::Classic), Err(Malformed::Length("c")));
-        assert_eq!(count(&[0xff; 4], Encoding::Classic), Err(Malformed::Length("c")));
+        assert_eq!(count(&[0, 0, 0, 1, 9, 9, 9], Encoding::Classic), Err("an impossible length in c".into()));
+        assert_eq!(count(&[0xff; 4], Encoding::Classic), Err("an impossible length in c".into()));
         assert_eq!(count(&[2, 9, 9, 9, 9], Encoding::Flexible), Ok(1));
-        assert_eq!(count(&[3, 9, 9, 9, 9], Encoding::Flexible), Err(Malformed::Length("c")));
-        assert_eq!(count(&[0], Encoding::Flexible), Err(Malformed::Length("c")));
+        assert_eq!(count(&[3, 9, 9, 9, 9], Encoding::Flexible), Err("an impossible length in c".into()));
+        assert_eq!(count(&[0], Encoding::Flexible), Err("an impossible length in c".into()));
     }
 
     #[test]
@@ -388,17 +392,17 @@ mod tests {
         let mut seen = Vec::new();
         let mut read = |bytes: &'static [u8]| {
             let mut reader = Reader::new(bytes, Encoding::Flexible);
-            reader.tagged_fields("t", |tag, field| {
+            let fields = reader.tagged_fields("t", |tag, field| {
                 seen.push((tag, field.int16("f")?));
                 Ok(())
-            })?;
-            reader.end()
+            });
+            fields.and_then(|()| reader.end()).map_err(Malformed::into_reason)
         };
         assert_eq!(read(&[2, 0, 2, 0, 7, 5, 2, 0, 8]), Ok(()));
-        assert_eq!(read(&[1, 0, 3, 0, 7, 0]), Err(Malformed::TrailingBytes(1)));
-        assert_eq!(read(&[1, 0, 1, 0, 7]), Err(Malformed::Truncated("f")));
-        assert_eq!(read(&[1, 0, 9, 0, 7]), Err(Malformed::Truncated("t")));
-        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Err(Malformed::Truncated("t")));
+        assert_eq!(read(&[1, 0, 3, 0, 7, 0]), Err("bytes after the message".into()));
+        assert_eq!(read(&[1, 0, 1, 0, 7]), Err("a length exceeds the frame in f".into()));
+        assert_eq!(read(&[1, 0, 9, 0, 7]), Err("a length exceeds the frame in t".into()));
+        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Err("a length exceeds the frame in t".into()));
         assert_eq!(seen, [(0, 7), (5, 8), (0, 7)]);
     }
 

@@ -15,6 +15,8 @@ use super::{CurrentLeader, Malformed, NodeEndpoint, TopicRef};
 
 const VERSION_FLEXIBLE: i16 = 9;
 const VERSION_TOPIC_IDS: i16 = 13;
+/// In a partition's answer the error code follows the index.
+const PARTITION_INDEX_BYTES: usize = 4;
 
 /// A produce request.
 #[derive(Clone, Debug)]
@@ -222,6 +224,32 @@ pub fn encode<'a>(
     request: &Request<'_>,
     answers: impl IntoIterator<Item = PartitionAnswer<'a>>,
 ) {
+    encode_each(out, head, request, answers, |_| {});
+}
+
+/// As [`encode`]; returns where in `out` each partition's error code stands, two bytes that may be changed until the
+/// frame is sent.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_noting<'a>(
+    out: &mut Vec<u8>,
+    head: &Head<'_>,
+    request: &Request<'_>,
+    answers: impl IntoIterator<Item = PartitionAnswer<'a>>,
+) -> Vec<usize> {
+    let mut places = Vec::with_capacity(request.partition_count());
+    encode_each(out, head, request, answers, |place| places.push(place));
+    places
+}
+
+fn encode_each<'a>(
+    out: &mut Vec<u8>,
+    head: &Head<'_>,
+    request: &Request<'_>,
+    answers: impl IntoIterator<Item = PartitionAnswer<'a>>,
+    mut error_code_at: impl FnMut(usize),
+) {
     let version = request.version;
     let mut answers = answers.into_iter();
     let start = out.len();
@@ -236,6 +264,7 @@ pub fn encode<'a>(
             }
             Step::Partition(data) => {
                 let answer = answers.next().expect("every partition has an answer");
+                error_code_at(writer.out().len() + PARTITION_INDEX_BYTES);
                 write_partition(&mut writer, version, data.index, &answer);
             }
             Step::TopicEnd => writer.no_tagged_fields(),

@@ -362,7 +362,7 @@ proptest! {
             let body = encoded(&reduced(&request, version), version);
             prop_assert!(Request::parse(version, &body[..cut.index(body.len())]).is_err());
             let longer = [&body[..], &[0]].concat();
-            prop_assert_eq!(Request::parse(version, &longer).err(), Some(Malformed::TrailingBytes(1)));
+            prop_assert_eq!(Request::parse(version, &longer).err().map(Malformed::into_reason), Some("bytes after the message".into()));
             let mut mutated = body.to_vec();
             for (at, byte) in &changes {
                 let at = at.index(mutated.len());
@@ -380,8 +380,8 @@ proptest! {
 
 #[test]
 fn an_unknown_version_is_refused() {
-    assert_eq!(Request::parse(3, &[]), Err(Malformed::Version(3)));
-    assert_eq!(Request::parse(19, &[]), Err(Malformed::Version(19)));
+    assert_eq!(Request::parse(3, &[]).err().map(Malformed::into_reason), Some("an unknown version".into()));
+    assert_eq!(Request::parse(19, &[]).err().map(Malformed::into_reason), Some("an unknown version".into()));
 }
 
 #[test]
