@@ -1,13 +1,18 @@
 //! `klamm serve`: the broker in the foreground.
 
+use crate::broker::Broker;
 use crate::config::{BrokerConfig, Flags};
 use clap::Args;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
+const WORKERS_MIN: usize = 2;
+const BLOCKING_THREADS_MAX: usize = 8;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
@@ -47,17 +52,82 @@ impl Arguments {
 }
 
 /// Runs the broker until it is told to stop or fails.
-pub(super) fn run(arguments: &Arguments, _started: Instant) -> ExitCode {
+pub(super) fn run(arguments: &Arguments, started: Instant) -> ExitCode {
     if let Err(error) = log_to_stderr() {
         return refuse(&error);
     }
-    match BrokerConfig::load(arguments.config.as_deref(), &arguments.flags()) {
-        Err(error) => refuse(&error),
-        Ok(_) => {
-            eprintln!("klamm: the configuration is good, but this version has no broker to start yet");
-            ExitCode::from(FAILED)
+    let config = match BrokerConfig::load(arguments.config.as_deref(), &arguments.flags()) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error),
+    };
+    raise_descriptor_limit();
+    let workers = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from).max(WORKERS_MIN);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("worker")
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(serve(config, started)),
+        Err(error) => fail(&error),
+    }
+}
+
+async fn serve(config: BrokerConfig, started: Instant) -> ExitCode {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
+        return fail(&"cannot listen for signals");
+    };
+    let broker = match Broker::start(config).await {
+        Ok(broker) => broker,
+        Err(error) => return fail(&error),
+    };
+    println!("{}", ready_line(&broker, started));
+    let code = tokio::select! {
+        _ = interrupt.recv() => ExitCode::SUCCESS,
+        _ = terminate.recv() => ExitCode::SUCCESS,
+        reason = broker.failed() => fail(&reason),
+    };
+    info!("stopping");
+    tokio::select! {
+        stopped = broker.shutdown() => match stopped {
+            Ok(()) => code,
+            Err(error) => fail(&error),
+        },
+        _ = interrupt.recv() => fail(&"stopped at once by a second signal"),
+        _ = terminate.recv() => fail(&"stopped at once by a second signal"),
+    }
+}
+
+fn ready_line(broker: &Broker, started: Instant) -> String {
+    let listeners: Vec<_> = broker.bound().iter().map(|b| format!("{}://{}", b.name, b.address)).collect();
+    format!(
+        "klamm {} ready: node {}, cluster {}, listening on {}, data in {}, {} ms",
+        env!("CARGO_PKG_VERSION"),
+        broker.config().node_id,
+        broker.cluster_id(),
+        listeners.join(", "),
+        broker.config().data_dir.display(),
+        started.elapsed().as_millis(),
+    )
+}
+
+/// Each partition with data holds a descriptor, and so does each connection.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            warn!(%error, "the limit of open files could not be raised");
         }
     }
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("klamm: {error}");
+    ExitCode::from(FAILED)
 }
 
 fn refuse(error: &dyn std::fmt::Display) -> ExitCode {

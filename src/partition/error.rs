@@ -2,6 +2,7 @@
 
 use crate::storage;
 use crate::types::{Offset, TopicPartition};
+use std::io;
 
 /// Why a partition could not be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,9 +32,32 @@ pub enum AppendError {
         /// How many must be.
         required: u32,
     },
-    /// The log refused or failed.
-    #[error(transparent)]
-    Storage(#[from] storage::Error),
+    /// The log failed, now or before; the failure was logged.
+    #[error("its log is offline")]
+    Offline,
+    /// No room on the disk; the log works again as soon as there is.
+    #[error("no room on the disk: {0}")]
+    DiskFull(io::Error),
+    /// A batch that no segment can hold.
+    #[error("a batch of {bytes} bytes is larger than a segment of {segment_bytes} bytes")]
+    LargerThanSegment {
+        /// The batch's bytes.
+        bytes: u64,
+        /// `segment.bytes`.
+        segment_bytes: u64,
+    },
+}
+
+impl From<storage::AppendError> for AppendError {
+    fn from(e: storage::AppendError) -> Self {
+        match e {
+            storage::AppendError::Offline => AppendError::Offline,
+            storage::AppendError::DiskFull { source, .. } => AppendError::DiskFull(source),
+            storage::AppendError::LargerThanSegment { bytes, segment_bytes } => {
+                AppendError::LargerThanSegment { bytes, segment_bytes }
+            }
+        }
+    }
 }
 
 /// Why a read got nothing.
@@ -56,16 +80,22 @@ pub enum ReadError {
         /// The readable end.
         end: Offset,
     },
-    /// The log failed.
+    /// The log failed before.
+    #[error("its log is offline")]
+    Offline,
+    /// The bytes could not be read, or are not what they must be.
     #[error(transparent)]
-    Storage(storage::Error),
+    Failed(storage::Error),
 }
 
 impl From<storage::ReadError> for ReadError {
     fn from(e: storage::ReadError) -> Self {
         match e {
-            storage::ReadError::OutOfRange { log_start, end } => ReadError::OutOfRange { log_start, end },
-            storage::ReadError::Storage(e) => ReadError::Storage(e),
+            storage::ReadError::OutOfRange { log_start, log_end, .. } => {
+                ReadError::OutOfRange { log_start, end: log_end }
+            }
+            storage::ReadError::Offline => ReadError::Offline,
+            storage::ReadError::Failed(e) => ReadError::Failed(e),
         }
     }
 }

@@ -13,7 +13,8 @@ mod hosted;
 mod manager;
 mod wait;
 
+pub use crate::storage::{LeaderBatch, Minimum, Outcome, ProducerRefusal, Slice};
 pub use error::{AppendError, Error, LookupError, ReadError};
 pub use hosted::{Acks, EpochEnd, Fenced, Leadership, Partition, Read, ReadOutcome, TimestampOffset};
-pub use manager::{Hosting, HostedTopic, PartitionManager};
+pub use manager::{Hosted, HostedTopic, Hosting, PartitionManager};
 pub use wait::{FetchWait, ReadableBound};

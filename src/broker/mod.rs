@@ -1,0 +1,283 @@
+//! A broker: builds, starts and stops all its parts; the library's face.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let broker = klamm::broker::Broker::start(klamm::config::BrokerConfig::default()).await?;
+//! println!("listening on {}", broker.bound()[0].address);
+//! broker.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Invariants:
+//! * there is no global state: any number of brokers live in one process;
+//! * nothing is accepted before every partition of the metadata takes appends;
+//! * a part that ends by itself stops the whole broker ([`Broker::failed`]); it never goes on half.
+
+mod housekeeping;
+
+use crate::config::{self, BrokerConfig};
+use crate::controller::{self, BrokerRegistration, Controller, Defaults};
+use crate::handlers::Services;
+use crate::metadata::{ClusterImage, Endpoint, SecurityProtocol};
+use crate::net::Listener;
+use crate::partition::{self, PartitionManager};
+use crate::quorum::{self, Quorum, QuorumConfig};
+use crate::runtime::Clock;
+use crate::server::Server;
+use crate::storage::{self, DataDirectory};
+use crate::types::ClusterId;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+use uuid::Uuid;
+
+/// The folder of the metadata log within the data directory.
+const METADATA_FOLDER: &str = "__cluster_metadata-0";
+
+/// Why a broker cannot start or stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data directory.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// The partitions.
+    #[error(transparent)]
+    Partition(#[from] partition::Error),
+    /// The metadata log.
+    #[error("the metadata log: {0}")]
+    Quorum(#[from] quorum::Error),
+    /// A change of the metadata.
+    #[error("the controller: {0}")]
+    Controller(#[from] controller::Error),
+    /// A listener.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Partitions without the metadata that say what they are.
+    #[error("{} holds partitions but no metadata log; restore {METADATA_FOLDER}, or move the partitions away", path.display())]
+    MetadataMissing {
+        /// The data directory.
+        path: PathBuf,
+    },
+}
+
+/// A listener with the address that it got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundListener {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where clients are told to connect to, as `host:port`.
+    pub advertised: String,
+}
+
+/// A running broker.
+pub struct Broker {
+    config: Arc<BrokerConfig>,
+    cluster_id: ClusterId,
+    bound: Vec<BoundListener>,
+    quorum: Quorum,
+    partitions: Arc<PartitionManager>,
+    server: Server,
+    stop: CancellationToken,
+    failure: watch::Sender<Option<String>>,
+}
+
+impl Broker {
+    /// Starts a broker; when this returns, it serves clients.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub async fn start(config: BrokerConfig) -> Result<Broker, Error> {
+        Broker::start_at(config, Clock::system()).await
+    }
+
+    /// As [`start`](Broker::start), by a clock of the caller's.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub async fn start_at(config: BrokerConfig, clock: Clock) -> Result<Broker, Error> {
+        let config = Arc::new(config);
+        let (directory, cluster_id) = open_directory(&config)?;
+        let cleanly_stopped = directory.was_cleanly_stopped();
+        let metadata = config.data_dir.join(METADATA_FOLDER);
+        let quorum_config = QuorumConfig { node_id: config.node_id, cluster_id: cluster_id.clone() };
+        let quorum = Quorum::open(&metadata, quorum_config).await?;
+        let (listeners, bound) = bind(&config).await?;
+        let controller = controller(&config, &quorum, &clock);
+        controller.register_broker(registration(&config, &bound)).await?;
+        if !cleanly_stopped && quorum.image().topics().len() > 0 {
+            // What a power cut took may be rewritten under the same offsets: readers find out by the epoch (KIP-320).
+            info!("the last stop was not clean; every partition gets a new leader epoch");
+            controller.bump_leader_epochs(config.node_id).await?;
+        }
+        let partitions = Arc::new(PartitionManager::new(config.clone(), directory, clock.clone()));
+        open_partitions(&partitions, quorum.image()).await?;
+
+        let stop = CancellationToken::new();
+        let failure = watch::Sender::new(None);
+        let services = Arc::new(Services::new(config.clone(), clock, partitions.clone(), controller));
+        let server = Server::new(services, stop.clone());
+        let broker = Broker { config, cluster_id, bound, quorum, partitions, server, stop, failure };
+        broker.watch_over(housekeeping::follow_metadata(broker.quorum.subscribe(), broker.partitions.clone()));
+        broker.watch_over(housekeeping::maintain(broker.config.clone(), broker.partitions.clone()));
+        broker.watch_quorum();
+        for (listener, bound) in listeners.into_iter().zip(&broker.bound) {
+            broker.server.serve(listener, bound.name.clone());
+        }
+        Ok(broker)
+    }
+
+    /// Runs a task for as long as the broker lives; its end is the broker's failure.
+    fn watch_over(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let (stop, failure) = (self.stop.clone(), self.failure.clone());
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => false,
+                () = task => true,
+            }
+        });
+        tokio::spawn(async move {
+            match task.await {
+                Ok(false) => {}
+                Ok(true) => fail(&failure, "a task of the broker ended".into()),
+                Err(e) => fail(&failure, format!("a task of the broker panicked: {e}")),
+            }
+        });
+    }
+
+    fn watch_quorum(&self) {
+        let (stop, failure, fatal) = (self.stop.clone(), self.failure.clone(), self.quorum.fatal());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                reason = fatal => fail(&failure, format!("the metadata quorum failed: {reason}")),
+            }
+        });
+    }
+
+    /// The cluster that this broker belongs to.
+    pub fn cluster_id(&self) -> &ClusterId {
+        &self.cluster_id
+    }
+
+    /// The listeners with the addresses that they got.
+    pub fn bound(&self) -> &[BoundListener] {
+        &self.bound
+    }
+
+    /// The settings that it runs by.
+    pub fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    /// Waits until the broker fails by itself, and says why. It must then be shut down.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.subscribe();
+        let reason = failure.wait_for(Option::is_some).await.expect("the broker holds the sender");
+        reason.clone().expect("it was waited for")
+    }
+
+    /// Stops: no more requests, everything written and marked as clean, so that the next start has nothing to recover.
+    ///
+    /// # Errors
+    /// What could not be written; the next start then recovers.
+    pub async fn shutdown(self) -> Result<(), Error> {
+        self.stop.cancel();
+        self.server.stopped().await;
+        let partitions = self.partitions.clone();
+        let closed = tokio::task::spawn_blocking(move || partitions.close()).await;
+        self.quorum.shutdown().await;
+        closed.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+        Ok(())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn fail(failure: &watch::Sender<Option<String>>, reason: String) {
+    error!(reason, "the broker fails");
+    failure.send_if_modified(|known| known.is_none() && known.replace(reason).is_none());
+}
+
+fn open_directory(config: &BrokerConfig) -> Result<(DataDirectory, ClusterId), Error> {
+    let mut directory = DataDirectory::open(&config.data_dir, config.node_id)?;
+    if !config.data_dir.join(METADATA_FOLDER).exists() && !directory.partitions()?.is_empty() {
+        return Err(Error::MetadataMissing { path: config.data_dir.clone() });
+    }
+    if let Some(cluster_id) = directory.cluster_id() {
+        let cluster_id = cluster_id.clone();
+        return Ok((directory, cluster_id));
+    }
+    let cluster_id = ClusterId::random();
+    directory.format(&cluster_id)?;
+    info!(%cluster_id, path = %config.data_dir.display(), "formatted a new data directory");
+    Ok((directory, cluster_id))
+}
+
+async fn bind(config: &BrokerConfig) -> Result<(Vec<Listener>, Vec<BoundListener>), Error> {
+    let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let (mut listeners, mut bound) = (Vec::new(), Vec::new());
+    for wanted in &config.listeners {
+        let listen = |source| Error::Listen { address: wanted.bind.to_string(), source };
+        let host = if wanted.bind.host.is_empty() { "0.0.0.0" } else { &wanted.bind.host };
+        let address = tokio::net::lookup_host((host, wanted.bind.port)).await.map_err(listen)?.next();
+        let address = address.ok_or_else(|| listen(io::ErrorKind::AddrNotAvailable.into()))?;
+        let listener = Listener::bind(address, config.network.listen_backlog).map_err(listen)?;
+        let address = listener.address();
+        let advertised = wanted.advertised_address(address.port(), &machine).to_string();
+        bound.push(BoundListener { name: wanted.name.clone(), address, advertised });
+        listeners.push(listener);
+    }
+    Ok((listeners, bound))
+}
+
+fn controller(config: &Arc<BrokerConfig>, quorum: &Quorum, clock: &Clock) -> Controller {
+    let defaults = Defaults {
+        partitions: i32::try_from(config.topics.partitions).unwrap_or(i32::MAX),
+        replication_factor: i16::try_from(config.topics.replication_factor).unwrap_or(i16::MAX),
+    };
+    Controller::new(quorum.clone(), clock.clone(), defaults, Arc::new(config::check_topic_configs))
+}
+
+fn registration(config: &BrokerConfig, bound: &[BoundListener]) -> BrokerRegistration {
+    let endpoints = bound.iter().map(|listener| {
+        let (host, port) = listener.advertised.rsplit_once(':').expect("an advertised address has a port");
+        Endpoint {
+            name: listener.name.clone(),
+            host: host.trim_matches(['[', ']']).into(),
+            port: port.parse().expect("an advertised port is a number"),
+            protocol: SecurityProtocol::Plaintext,
+        }
+    });
+    BrokerRegistration {
+        id: config.node_id,
+        incarnation: Uuid::new_v4(),
+        endpoints: endpoints.collect(),
+        rack: config.rack.clone(),
+    }
+}
+
+async fn open_partitions(partitions: &Arc<PartitionManager>, image: Arc<ClusterImage>) -> Result<(), Error> {
+    let partitions = partitions.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        partitions.remove_strays(&image)?;
+        partitions.apply(&image);
+        Ok(())
+    });
+    opened.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+}

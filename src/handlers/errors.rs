@@ -1,0 +1,75 @@
+//! From the floors' errors to Kafka's codes: one exhaustive match for each.
+
+use crate::controller::{self, ProposeError, TopicError};
+use crate::partition::{AppendError, LookupError, ProducerRefusal, ReadError};
+use crate::record::Invalid;
+use crate::wire::ErrorCode;
+
+pub(super) fn lookup_error(e: LookupError) -> ErrorCode {
+    match e {
+        LookupError::Unknown => ErrorCode::UnknownTopicOrPartition,
+        LookupError::Elsewhere => ErrorCode::NotLeaderOrFollower,
+        LookupError::Offline => ErrorCode::KafkaStorageError,
+    }
+}
+
+pub(super) fn read_error(e: &ReadError) -> ErrorCode {
+    match e {
+        ReadError::NotLeader => ErrorCode::NotLeaderOrFollower,
+        ReadError::FencedEpoch => ErrorCode::FencedLeaderEpoch,
+        ReadError::UnknownEpoch => ErrorCode::UnknownLeaderEpoch,
+        ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        ReadError::Offline | ReadError::Failed(_) => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// The code, and a sentence where the producer can do something about it.
+pub(super) fn append_error(e: &AppendError) -> (ErrorCode, Option<String>) {
+    match e {
+        AppendError::NotLeader => (ErrorCode::NotLeaderOrFollower, None),
+        AppendError::NotEnoughReplicas { .. } => (ErrorCode::NotEnoughReplicas, Some(e.to_string())),
+        AppendError::Offline => (ErrorCode::KafkaStorageError, None),
+        AppendError::DiskFull(_) => (ErrorCode::KafkaStorageError, Some(e.to_string())),
+        AppendError::LargerThanSegment { .. } => (ErrorCode::RecordListTooLarge, Some(e.to_string())),
+    }
+}
+
+pub(super) fn producer_refusal(refusal: &ProducerRefusal) -> ErrorCode {
+    match refusal {
+        ProducerRefusal::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        ProducerRefusal::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+    }
+}
+
+pub(super) fn invalid_batch(e: &Invalid) -> ErrorCode {
+    match e {
+        Invalid::CorruptMessage(_) => ErrorCode::CorruptMessage,
+        Invalid::InvalidRecord { .. } => ErrorCode::InvalidRecord,
+        Invalid::InvalidTimestamp { .. } => ErrorCode::InvalidTimestamp,
+        Invalid::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
+        Invalid::UnsupportedCompressionType(_) => ErrorCode::UnsupportedCompressionType,
+    }
+}
+
+pub(super) fn topic_error(e: &TopicError) -> ErrorCode {
+    match e {
+        TopicError::InvalidTopic(_) => ErrorCode::InvalidTopicException,
+        TopicError::TopicAlreadyExists(_) => ErrorCode::TopicAlreadyExists,
+        TopicError::InvalidRequest(_) => ErrorCode::InvalidRequest,
+        TopicError::InvalidPartitions(_) => ErrorCode::InvalidPartitions,
+        TopicError::InvalidReplicationFactor(_) => ErrorCode::InvalidReplicationFactor,
+        TopicError::InvalidReplicaAssignment(_) => ErrorCode::InvalidReplicaAssignment,
+        TopicError::InvalidConfig(_) => ErrorCode::InvalidConfig,
+        TopicError::PolicyViolation(_) => ErrorCode::PolicyViolation,
+        TopicError::UnknownTopic(_) => ErrorCode::UnknownTopicOrPartition,
+        TopicError::UnknownTopicId(_) => ErrorCode::UnknownTopicId,
+    }
+}
+
+pub(super) fn controller_error(e: &controller::Error) -> ErrorCode {
+    match e {
+        controller::Error::Quorum(ProposeError::NotLeader | ProposeError::Stale) => ErrorCode::NotController,
+        controller::Error::Quorum(ProposeError::Inconsistent(_) | ProposeError::Failed(_))
+        | controller::Error::ProducerIdsExhausted => ErrorCode::UnknownServerError,
+    }
+}

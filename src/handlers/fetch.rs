@@ -1,0 +1,409 @@
+//! Fetch (key 1), versions 4–18.
+//!
+//! Whole batches below what is replicated (or decided, for `read_committed`), at least one even above the limits
+//! (KIP-74). When there is less than `min_bytes`, the fetch waits on its partitions, without polling, at most
+//! `max_wait_ms`; an error ends the wait.
+//!
+//! Version notes: 7 sessions (KIP-227) · 9 the client's leader epoch (KIP-320) · 11 rack, read and not used: there is one
+//! replica · 12 diverging epochs (KIP-595) · 13 topic ids · 16 current leader. Followers (a replica id of 0 or more)
+//! are refused with NOT_LEADER_OR_FOLLOWER until there is replication, as Kafka refuses a broker that is no replica.
+//!
+//! Source: `KafkaApis.handleFetchRequest`, `DelayedFetch`, `ReplicaManager.readFromLog`.
+
+use super::errors::{lookup_error, read_error};
+use super::fetch_session::{Context, Key, Remembered};
+use super::services::endpoint;
+use super::{Client, Refusal, Services};
+use crate::partition::{
+    FetchWait, Hosted, HostedTopic, LookupError, Minimum, Partition, Read, ReadError, ReadOutcome, ReadableBound, Slice,
+};
+use crate::runtime::Outgoing;
+use crate::security::{Operation, Resource};
+use crate::types::{LeaderEpoch, Offset, PartitionIndex};
+pub use crate::wire::fetch::Request;
+use crate::wire::fetch::{Head, PartitionAnswer, ResponseWriter, TopicKey};
+use crate::wire::{CurrentLeader, ErrorCode, NodeEndpoint};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const READ_COMMITTED: i8 = 1;
+const CONSUMER: i32 = -1;
+/// A consumer that wants to see what a debugger would; reads like any other.
+const DEBUGGING_CONSUMER: i32 = -2;
+
+/// Which request an answer belongs to.
+#[derive(Clone, Copy)]
+struct Answered {
+    correlation_id: i32,
+    version: i16,
+}
+
+/// What a request wants of all its partitions.
+struct Limits {
+    version: i16,
+    is_follower: bool,
+    bound: ReadableBound,
+    bytes_max: usize,
+    bytes_min: u32,
+    deadline: Instant,
+}
+
+fn length(slice: &Slice) -> usize {
+    usize::try_from(slice.length()).expect("a slice is at most as long as a read may be")
+}
+
+/// What came of one partition.
+struct Found {
+    code: i16,
+    high_watermark: i64,
+    last_stable: i64,
+    log_start: i64,
+    slice: Option<Slice>,
+    diverging: Option<(i32, i64)>,
+    partition: Option<Arc<Partition>>,
+}
+
+impl Found {
+    fn failed(code: ErrorCode, partition: Option<Arc<Partition>>) -> Found {
+        let (high_watermark, last_stable, log_start) = (-1, -1, -1);
+        Found { code: code.code(), high_watermark, last_stable, log_start, slice: None, diverging: None, partition }
+    }
+
+    fn bytes(&self) -> usize {
+        self.slice.as_ref().map_or(0, length)
+    }
+
+    /// Whether the client must hear of it at once.
+    fn is_urgent(&self) -> bool {
+        self.code != 0 || self.diverging.is_some()
+    }
+}
+
+/// Parses a Fetch; the result borrows nothing, so that a fetch that waits holds no read buffer.
+///
+/// # Errors
+/// [`Refusal`]: the body is malformed.
+pub fn parse(version: i16, body: &[u8]) -> Result<Request, Refusal> {
+    Ok(Request::parse(version, body)?)
+}
+
+/// Answers a Fetch; waits for records if the request says so. What was answered before should be sent by then.
+pub async fn handle(services: &Services, client: &Client, correlation_id: i32, request: Request, out: &mut Outgoing) {
+    let call = Answered { correlation_id, version: request.version };
+    let limits = Limits::of(services, &request);
+    let context = match services.sessions.open(request, services.clock.now()).await {
+        Ok(context) => context,
+        Err(code) => {
+            write_failure(call, code, out);
+            return;
+        }
+    };
+    let found = read_enough(services, client, &limits, &context).await;
+    write(services, client, call, context, &limits, found, out);
+}
+
+impl Limits {
+    fn of(services: &Services, request: &Request) -> Limits {
+        let bytes_max = u32::try_from(request.max_bytes).unwrap_or(0).min(services.config.answers.fetch_bytes_max);
+        let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+        Limits {
+            version: request.version,
+            is_follower: !matches!(request.replica_id, CONSUMER | DEBUGGING_CONSUMER),
+            bound: match request.isolation_level {
+                READ_COMMITTED => ReadableBound::LastStable,
+                _ => ReadableBound::HighWatermark,
+            },
+            bytes_max: bytes_max as usize,
+            bytes_min: u32::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
+            deadline: Instant::now() + wait,
+        }
+    }
+}
+
+/// Reads until there is enough, something urgent, or the deadline.
+async fn read_enough(services: &Services, client: &Client, limits: &Limits, context: &Context) -> Vec<Found> {
+    let found = read_all(services, client, limits, context);
+    if is_enough(&found, limits) || Instant::now() >= limits.deadline {
+        return found;
+    }
+    let partitions = found.iter().filter_map(|found| found.partition.clone()).collect();
+    drop(found);
+    let wait = FetchWait::register(partitions, limits.bound);
+    loop {
+        wait.begin_round(limits.bytes_min);
+        let found = read_all(services, client, limits, context);
+        if is_enough(&found, limits) {
+            return found;
+        }
+        let bytes: usize = found.iter().map(Found::bytes).sum();
+        // Lent bytes are given back for the time of the wait, so that segments can be deleted.
+        drop(found);
+        if !wait.wait_for_rest(bytes as u64, limits.deadline).await {
+            return read_all(services, client, limits, context);
+        }
+    }
+}
+
+fn is_enough(found: &[Found], limits: &Limits) -> bool {
+    let bytes: usize = found.iter().map(Found::bytes).sum();
+    found.is_empty() || bytes >= limits.bytes_min as usize || found.iter().any(Found::is_urgent)
+}
+
+/// One look at every partition, in the order of the session, beginning where it says.
+fn read_all(services: &Services, client: &Client, limits: &Limits, context: &Context) -> Vec<Found> {
+    let hosted = services.partitions.hosted();
+    let partitions = context.partitions();
+    let count = partitions.len();
+    let mut reader =
+        Reader { services, client, hosted: &hosted, limits, topic: None, bytes_left: limits.bytes_max, is_first: true };
+    (0..count)
+        .map(|i| {
+            let (key, remembered) = partitions.get_index((context.start() + i) % count).expect("the index is in range");
+            reader.read(key, remembered)
+        })
+        .collect()
+}
+
+struct Reader<'a> {
+    services: &'a Services,
+    client: &'a Client,
+    hosted: &'a Hosted,
+    limits: &'a Limits,
+    /// The topic of the last partition: those of one topic stand together.
+    topic: Option<(&'a TopicKey, Result<Arc<HostedTopic>, ErrorCode>)>,
+    bytes_left: usize,
+    is_first: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&mut self, (topic, index): &'a Key, remembered: &Remembered) -> Found {
+        if self.topic.as_ref().is_none_or(|(known, _)| *known != topic) {
+            self.topic = Some((topic, self.find_topic(topic)));
+        }
+        let (_, found) = self.topic.as_ref().expect("the topic was just looked up");
+        let partition = found
+            .as_ref()
+            .map_err(|code| *code)
+            .and_then(|topic| topic.partition(PartitionIndex(*index)).cloned().map_err(lookup_error));
+        match partition {
+            Ok(partition) if self.limits.is_follower => Found::failed(ErrorCode::NotLeaderOrFollower, Some(partition)),
+            Ok(partition) => self.read_partition(partition, remembered),
+            Err(code) => Found::failed(code, None),
+        }
+    }
+
+    fn find_topic(&self, topic: &TopicKey) -> Result<Arc<HostedTopic>, ErrorCode> {
+        let (found, missing) = match topic {
+            TopicKey::Name(name) => (self.hosted.topic(name), lookup_error(LookupError::Unknown)),
+            TopicKey::Id(id) => (self.hosted.topic_by_id(*id), ErrorCode::UnknownTopicId),
+        };
+        let name = match (topic, found) {
+            (TopicKey::Name(name), _) => name,
+            (_, Some(found)) => found.name.as_str(),
+            _ => return Err(missing),
+        };
+        match self.services.authorizer.allows(&self.client.principal, Operation::Read, Resource::Topic(name)) {
+            true => found.cloned().ok_or(missing),
+            false => Err(ErrorCode::TopicAuthorizationFailed),
+        }
+    }
+
+    fn read_partition(&mut self, partition: Arc<Partition>, remembered: &Remembered) -> Found {
+        let wanted = &remembered.wanted;
+        let epoch = |epoch: i32, since: i16| (self.limits.version >= since && epoch >= 0).then_some(LeaderEpoch(epoch));
+        let read = Read {
+            from: Offset(wanted.fetch_offset),
+            current_epoch: epoch(wanted.current_leader_epoch, 9),
+            last_fetched_epoch: epoch(wanted.last_fetched_epoch, 12),
+            bound: self.limits.bound,
+            bytes_max: usize::try_from(wanted.max_bytes).unwrap_or(0).min(self.bytes_left),
+            minimum: if self.is_first { Minimum::OneBatch } else { Minimum::Nothing },
+        };
+        match partition.read(&read) {
+            Ok(ReadOutcome::Records(read)) => {
+                let bytes = read.slice.as_ref().map_or(0, length);
+                self.bytes_left = self.bytes_left.saturating_sub(bytes);
+                self.is_first &= bytes == 0;
+                Found {
+                    code: 0,
+                    high_watermark: read.positions.high_watermark.0,
+                    last_stable: read.positions.last_stable.0,
+                    log_start: read.positions.log_start.0,
+                    slice: read.slice,
+                    diverging: None,
+                    partition: Some(partition),
+                }
+            }
+            Ok(ReadOutcome::Diverging(end, positions)) => Found {
+                code: 0,
+                high_watermark: positions.high_watermark.0,
+                last_stable: positions.last_stable.0,
+                log_start: positions.log_start.0,
+                slice: None,
+                diverging: Some((end.epoch.0, end.end.0)),
+                partition: Some(partition),
+            },
+            Err(e) => {
+                if let ReadError::Failed(e) = &e {
+                    tracing::warn!(topic_partition = %partition.topic_partition(), error = %e, "a read failed");
+                }
+                Found::failed(read_error(&e), Some(partition))
+            }
+        }
+    }
+}
+
+fn write_failure(call: Answered, code: ErrorCode, out: &mut Outgoing) {
+    let head = Head {
+        correlation_id: call.correlation_id,
+        version: call.version,
+        throttle_ms: 0,
+        error_code: code.code(),
+        session_id: 0,
+        topic_count: 0,
+    };
+    ResponseWriter::new(&mut out.bytes, &head).finish(0, &[]);
+}
+
+/// Writes the answer; in a session only what has news, and remembers what the client was told.
+fn write(
+    services: &Services,
+    client: &Client,
+    call: Answered,
+    mut context: Context,
+    limits: &Limits,
+    found: Vec<Found>,
+    out: &mut Outgoing,
+) {
+    let (start, count) = (context.start(), context.partitions().len());
+    let mut answers: Vec<(usize, Found)> =
+        found.into_iter().enumerate().map(|(i, found)| ((start + i) % count, found)).collect();
+    remember(&mut context, &mut answers);
+    let partitions = context.partitions();
+    let key = |at: &usize| partitions.get_index(*at).expect("the index is in range").0;
+    let same_topic = |a: &(usize, Found), b: &(usize, Found)| key(&a.0).0 == key(&b.0).0;
+    let head = Head {
+        correlation_id: call.correlation_id,
+        version: call.version,
+        throttle_ms: 0,
+        error_code: 0,
+        session_id: context.session_id(),
+        topic_count: answers.chunk_by(same_topic).count(),
+    };
+    let leaders = Leaders::of(services, client, call.version, &answers);
+    let mut outside = 0;
+    let (bytes, mut splices) = out.parts();
+    let mut writer = ResponseWriter::new(bytes, &head);
+    for topic in answers.chunk_by(same_topic) {
+        writer.topic(key(&topic[0].0).0.as_ref(), topic.len());
+        for (at, found) in topic {
+            writer.partition(&answer(key(at).1, found, limits, leaders.of_partition(found)), found.bytes());
+            match &found.slice {
+                Some(Slice::Mapped(records)) => writer.out().extend_from_slice(records),
+                Some(Slice::File(slice)) => {
+                    outside += found.bytes();
+                    splices.put(writer.out().len(), slice.clone());
+                }
+                None => {}
+            }
+        }
+    }
+    writer.finish(outside, &leaders.endpoints());
+}
+
+/// Leaves out of a session's answer what has no news, and notes what the client will know.
+fn remember(context: &mut Context, answers: &mut Vec<(usize, Found)>) {
+    let (session, is_full) = match context {
+        Context::Sessionless(_) => return,
+        Context::Full(session) => (session, true),
+        Context::Incremental(session) => (session, false),
+    };
+    let count = session.partitions.len();
+    answers.retain(|(at, found)| {
+        let (_, remembered) = session.partitions.get_index_mut(*at).expect("the index is in range");
+        let has_news = found.bytes() > 0
+            || found.is_urgent()
+            || remembered.high_watermark != found.high_watermark
+            || remembered.log_start != found.log_start;
+        // An error is told again and again until it is over, and then that it is over.
+        remembered.high_watermark = if found.code == 0 { found.high_watermark } else { -1 };
+        remembered.log_start = found.log_start;
+        if found.bytes() > 0 {
+            session.start = (at + 1) % count;
+        }
+        is_full || has_news
+    });
+}
+
+fn answer(
+    index: i32,
+    found: &Found,
+    limits: &Limits,
+    current_leader: Option<CurrentLeader>,
+) -> PartitionAnswer<'static> {
+    PartitionAnswer {
+        index,
+        error_code: found.code,
+        high_watermark: found.high_watermark,
+        last_stable_offset: found.last_stable,
+        log_start_offset: found.log_start,
+        diverging_epoch: found.diverging,
+        current_leader,
+        aborted_transactions: match limits.bound {
+            ReadableBound::LastStable => Some(&[]),
+            ReadableBound::HighWatermark => None,
+        },
+        preferred_read_replica: -1,
+    }
+}
+
+/// The leaders that an answer names, with where they listen (KIP-951).
+struct Leaders {
+    is_wanted: bool,
+    known: Vec<(i32, String, u16, Option<String>)>,
+}
+
+impl Leaders {
+    const VERSION: i16 = 16;
+
+    fn is_moved(code: i16) -> bool {
+        code == ErrorCode::NotLeaderOrFollower.code() || code == ErrorCode::FencedLeaderEpoch.code()
+    }
+
+    fn of(services: &Services, client: &Client, version: i16, answers: &[(usize, Found)]) -> Leaders {
+        let is_wanted = version >= Self::VERSION && answers.iter().any(|(_, found)| Self::is_moved(found.code));
+        if !is_wanted {
+            return Leaders { is_wanted, known: Vec::new() };
+        }
+        let image = services.image();
+        let moved = answers.iter().filter(|(_, found)| Self::is_moved(found.code));
+        let ids = moved.filter_map(|(_, found)| found.partition.as_ref()?.leadership().leader);
+        let ids: std::collections::BTreeSet<_> = ids.collect();
+        let known = ids.into_iter().filter_map(|id| {
+            let broker = image.brokers.get(&id)?;
+            let found = endpoint(broker, &client.listener)?;
+            Some((id.0, found.host.clone(), found.port, broker.rack.clone()))
+        });
+        Leaders { is_wanted, known: known.collect() }
+    }
+
+    fn of_partition(&self, found: &Found) -> Option<CurrentLeader> {
+        let leadership =
+            found.partition.as_ref().filter(|_| self.is_wanted && Self::is_moved(found.code))?.leadership();
+        let leader_id = leadership.leader.map_or(-1, |leader| leader.0);
+        Some(CurrentLeader { leader_id, leader_epoch: leadership.epoch.0 })
+    }
+
+    fn endpoints(&self) -> Vec<NodeEndpoint<'_>> {
+        self.known
+            .iter()
+            .map(|(node_id, host, port, rack)| NodeEndpoint {
+                node_id: *node_id,
+                host,
+                port: i32::from(*port),
+                rack: rack.as_deref(),
+            })
+            .collect()
+    }
+}

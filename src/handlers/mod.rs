@@ -1,0 +1,124 @@
+//! What the broker does on a request: one file per Kafka API.
+//!
+//! Invariants:
+//! * wire types, and the wire's −1 and −2, stop here;
+//! * every handler asks the authorizer before it acts;
+//! * each partition or topic of a request succeeds or fails by itself, with Kafka's code.
+//!
+//! Called by `server`, which owns sockets and order.
+
+mod api_versions;
+mod create_topics;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_topic_partitions;
+mod errors;
+pub mod fetch;
+mod fetch_session;
+mod init_producer_id;
+mod list_offsets;
+mod list_partition_reassignments;
+mod metadata;
+mod offset_for_leader_epoch;
+pub mod produce;
+mod producer_ids;
+mod services;
+
+use crate::runtime::Outgoing;
+use crate::security::Principal;
+use crate::wire::{self, ApiKey, EncodeError, Malformed};
+use kafka_protocol::protocol::{Encodable, HeaderVersion};
+
+pub use services::Services;
+
+/// What is known of the client behind a connection.
+#[derive(Debug)]
+pub struct Client {
+    /// The name of the listener that it came through.
+    pub listener: String,
+    /// Its address.
+    pub peer: std::net::SocketAddr,
+    /// Who it is.
+    pub principal: Principal,
+    /// The software that it said it is (KIP-511).
+    pub software: Option<Software>,
+}
+
+/// A client's software, as it says itself in ApiVersions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Software {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// One request without its body.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// What is asked for.
+    pub api: ApiKey,
+    /// In which version.
+    pub version: i16,
+    /// To be repeated in the answer.
+    pub correlation_id: i32,
+    /// The client's name for itself.
+    pub client_id: Option<&'a str>,
+}
+
+/// Why a connection is closed instead of answered.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The body is not what its version prescribes.
+    #[error("malformed body: {0}")]
+    Malformed(#[from] Malformed),
+    /// An answer could not be encoded: a bug, reported and survived.
+    #[error(transparent)]
+    Encoding(#[from] EncodeError),
+    /// An error of a Produce with `acks=0`: closing is the only signal there is.
+    #[error("error {0} of a batch that wants no answer")]
+    UnansweredError(i16),
+}
+
+/// Answers all requests but Produce and Fetch, which have entrances of their own.
+///
+/// # Errors
+/// [`Refusal`]: the connection must be closed.
+pub async fn answer(
+    services: &Services,
+    client: &mut Client,
+    call: &Call<'_>,
+    body: &[u8],
+    out: &mut Outgoing,
+) -> Result<(), Refusal> {
+    macro_rules! decoded {
+        () => {
+            wire::decode(call.version, body)?
+        };
+    }
+    match call.api {
+        ApiKey::ApiVersions => respond(out, call, &api_versions::handle(client, call, &decoded!())),
+        ApiKey::Metadata => respond(out, call, &metadata::handle(services, client, call, decoded!()).await),
+        ApiKey::ListOffsets => respond(out, call, &list_offsets::handle(services, client, call, decoded!()).await),
+        ApiKey::CreateTopics => respond(out, call, &create_topics::handle(services, client, call, decoded!()).await),
+        ApiKey::DeleteTopics => respond(out, call, &delete_topics::handle(services, client, call, decoded!()).await),
+        ApiKey::InitProducerId => respond(out, call, &init_producer_id::handle(services, client, decoded!()).await),
+        ApiKey::OffsetForLeaderEpoch => {
+            respond(out, call, &offset_for_leader_epoch::handle(services, client, call, decoded!()))
+        }
+        ApiKey::DescribeConfigs => respond(out, call, &describe_configs::handle(services, client, decoded!())),
+        ApiKey::DescribeCluster => respond(out, call, &describe_cluster::handle(services, client, decoded!())),
+        ApiKey::DescribeTopicPartitions => {
+            respond(out, call, &describe_topic_partitions::handle(services, client, decoded!()))
+        }
+        ApiKey::ListPartitionReassignments => {
+            respond(out, call, &list_partition_reassignments::handle(services, client, decoded!()))
+        }
+        ApiKey::Produce | ApiKey::Fetch => unreachable!("Produce and Fetch have entrances of their own"),
+    }
+}
+
+fn respond<T: Encodable + HeaderVersion>(out: &mut Outgoing, call: &Call<'_>, response: &T) -> Result<(), Refusal> {
+    Ok(wire::encode_response(&mut out.bytes, call.correlation_id, call.version, response)?)
+}

@@ -1,0 +1,406 @@
+//! Produce (key 0), versions 3–13; advertised from 0, because old librdkafka needs to see that (KAFKA-18659).
+//!
+//! A run of Produce frames of one connection is handled at once: every batch is checked, the batches of one partition
+//! are appended together under one lock, and the frames are answered in their order. A frame whose `acks=all` batches
+//! are not replicated yet waits in [`Waiting`]; the frames behind it are appended meanwhile and answered after it.
+//!
+//! Version notes: 5 log start offset · 7 zstd · 8 record errors (KIP-467) · 10 current leader (KIP-951) · 13 topic ids.
+//! With `acks=0` nothing is answered; an error closes the connection, the only signal that Kafka has.
+//! Transactional batches are refused until there are transactions, with the code of InitProducerId's refusal.
+//!
+//! Source: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
+
+use super::errors::{append_error, invalid_batch, lookup_error, producer_refusal};
+use super::services::endpoint;
+use super::{Call, Client, Refusal, Services};
+use crate::config::CompressedBatches;
+use crate::partition::{Acks, Hosted, HostedTopic, LeaderBatch, LookupError, Outcome, Partition};
+use crate::record::{self, BatchInfo, Compression, Rules, Strictness};
+use crate::security::{Operation, Resource};
+use crate::types::{Offset, PartitionIndex, TimestampMs};
+use crate::wire::produce::{self, Head, PartitionAnswer, PartitionData, Request};
+use crate::wire::{CurrentLeader, ErrorCode, NodeEndpoint, TopicRef};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::debug;
+
+/// Versions from which zstd may be used (KIP-110).
+const VERSION_ZSTD: i16 = 7;
+
+/// A Produce frame that is appended and not answered, because its records are not replicated yet, or because it
+/// stands behind such a frame.
+#[derive(Debug)]
+pub struct Waiting {
+    frame: Vec<u8>,
+    waits: Vec<Wait>,
+    deadline: Instant,
+    /// Bytes of the request, which count against what a connection may have unanswered.
+    pub request_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Wait {
+    partition: Arc<Partition>,
+    end: Offset,
+    /// Where the partition's error code stands in the frame.
+    error_at: usize,
+}
+
+impl Waiting {
+    /// Waits for the replicas, at most as long as the client said; returns the answer.
+    pub async fn complete(&mut self) -> Vec<u8> {
+        for wait in &self.waits {
+            if !wait.partition.wait_until_replicated(wait.end, self.deadline).await {
+                let code = match wait.partition.leadership().is_local {
+                    true => ErrorCode::RequestTimedOut,
+                    false => ErrorCode::NotLeaderOrFollower,
+                };
+                self.frame[wait.error_at..wait.error_at + 2].copy_from_slice(&code.code().to_be_bytes());
+            }
+        }
+        std::mem::take(&mut self.frame)
+    }
+}
+
+/// One batch on its way.
+struct Item<'a> {
+    bytes: Cow<'a, [u8]>,
+    info: Option<BatchInfo>,
+    partition: Option<Arc<Partition>>,
+    acks: Acks,
+    result: PartitionResult,
+    /// The log end that must be replicated before an `acks=all` producer is told.
+    end: Option<Offset>,
+}
+
+/// What a partition's answer will say.
+struct PartitionResult {
+    code: i16,
+    base_offset: Offset,
+    append_time: TimestampMs,
+    log_start: Offset,
+    record_errors: Vec<(i32, Option<String>)>,
+    message: Option<String>,
+    current_leader: Option<CurrentLeader>,
+}
+
+impl PartitionResult {
+    fn failed(code: ErrorCode, message: Option<String>) -> PartitionResult {
+        PartitionResult { code: code.code(), message, ..PartitionResult::pending() }
+    }
+
+    fn pending() -> PartitionResult {
+        PartitionResult {
+            code: 0,
+            base_offset: Offset(-1),
+            append_time: TimestampMs::NONE,
+            log_start: Offset(-1),
+            record_errors: Vec::new(),
+            message: None,
+            current_leader: None,
+        }
+    }
+
+    fn answer(&self) -> PartitionAnswer<'_> {
+        PartitionAnswer {
+            error_code: self.code,
+            base_offset: self.base_offset.0,
+            log_append_time_ms: self.append_time.0,
+            log_start_offset: self.log_start.0,
+            record_errors: &self.record_errors,
+            error_message: self.message.as_deref(),
+            current_leader: self.current_leader,
+        }
+    }
+}
+
+/// Handles a run of Produce frames; answers go to `out`, or to `waiting` when they must wait or others do.
+///
+/// # Errors
+/// [`Refusal`] of the first frame that cannot be answered; those before it are handled.
+pub fn handle(
+    services: &Services,
+    client: &Client,
+    frames: &[(Call<'_>, &[u8])],
+    out: &mut Vec<u8>,
+    waiting: &mut VecDeque<Waiting>,
+) -> Result<(), Refusal> {
+    let mut refusal = None;
+    let mut requests = Vec::with_capacity(frames.len());
+    let mut items = Vec::with_capacity(frames.len());
+    let hosted = services.partitions.hosted();
+    let now = services.clock.now();
+    for (call, body) in frames {
+        match Request::parse(call.version, body) {
+            Ok(request) => {
+                let from = items.len();
+                let mut checker = Checker {
+                    services,
+                    client,
+                    hosted: &hosted,
+                    version: call.version,
+                    acks: request.acks,
+                    topic: None,
+                    now,
+                };
+                items.extend(request.partitions().map(|data| checker.check(data)));
+                requests.push((call, body.len(), request, from..items.len()));
+            }
+            Err(e) => {
+                refusal = Some(Refusal::from(e));
+                break;
+            }
+        }
+    }
+    append(&mut items, now);
+    for (call, request_bytes, request, range) in requests {
+        let items = &mut items[range];
+        if request.acks == 0 {
+            if let Some(item) = items.iter().find(|item| item.result.code != 0) {
+                return Err(Refusal::UnansweredError(item.result.code));
+            }
+            continue;
+        }
+        answer(services, client, call, request_bytes, &request, items, out, waiting);
+    }
+    refusal.map_or(Ok(()), Err)
+}
+
+/// Checks the batches of one request.
+struct Checker<'s, 'r> {
+    services: &'s Services,
+    client: &'s Client,
+    hosted: &'s Hosted,
+    version: i16,
+    acks: i16,
+    /// The topic of the last batch: batches of one topic stand together.
+    topic: Option<(TopicRef<'r>, Result<Arc<HostedTopic>, ErrorCode>)>,
+    now: TimestampMs,
+}
+
+impl<'r> Checker<'_, 'r> {
+    fn check(&mut self, data: PartitionData<'r>) -> Item<'r> {
+        let acks = match self.acks {
+            0 => Ok(Acks::None),
+            1 => Ok(Acks::Leader),
+            -1 => Ok(Acks::All),
+            _ => Err(PartitionResult::failed(ErrorCode::InvalidRequiredAcks, None)),
+        };
+        let item = |bytes, info, partition, acks, result| Item { bytes, info, partition, acks, result, end: None };
+        let failed = |result| item(Cow::Borrowed(&[][..]), None, None, Acks::None, result);
+        let acks = match acks {
+            Ok(acks) => acks,
+            Err(result) => return failed(result),
+        };
+        match self.find(data).and_then(|partition| self.validate(&partition, data).map(|checked| (partition, checked)))
+        {
+            Ok((partition, (bytes, info))) => {
+                item(bytes, Some(info), Some(partition), acks, PartitionResult::pending())
+            }
+            Err(result) => {
+                debug!(
+                    partition = data.index, code = result.code, message = result.message.as_deref(),
+                    peer = %self.client.peer, "a batch was refused"
+                );
+                failed(result)
+            }
+        }
+    }
+
+    fn find(&mut self, data: PartitionData<'r>) -> Result<Arc<Partition>, PartitionResult> {
+        if self.topic.as_ref().is_none_or(|(topic, _)| *topic != data.topic) {
+            self.topic = Some((data.topic, self.find_topic(data.topic)));
+        }
+        let (_, topic) = self.topic.as_ref().expect("the topic was just looked up");
+        let topic = topic.as_ref().map_err(|code| PartitionResult::failed(*code, None))?;
+        let found = topic.partition(PartitionIndex(data.index));
+        found.cloned().map_err(|e| PartitionResult::failed(lookup_error(e), None))
+    }
+
+    fn find_topic(&self, topic: TopicRef<'_>) -> Result<Arc<HostedTopic>, ErrorCode> {
+        let (found, missing) = match topic {
+            TopicRef::Name(name) => (self.hosted.topic(name), lookup_error(LookupError::Unknown)),
+            TopicRef::Id(id) => (self.hosted.topic_by_id(id), ErrorCode::UnknownTopicId),
+        };
+        let name = match (topic, found) {
+            (TopicRef::Name(name), _) => name,
+            (_, Some(found)) => found.name.as_str(),
+            _ => return Err(missing),
+        };
+        match self.services.authorizer.allows(&self.client.principal, Operation::Write, Resource::Topic(name)) {
+            true => found.cloned().ok_or(missing),
+            false => Err(ErrorCode::TopicAuthorizationFailed),
+        }
+    }
+
+    fn validate(
+        &self,
+        partition: &Partition,
+        data: PartitionData<'r>,
+    ) -> Result<(Cow<'r, [u8]>, BatchInfo), PartitionResult> {
+        let Some(bytes) = data.records else {
+            return Err(PartitionResult::failed(ErrorCode::InvalidRecord, Some("The record set is null.".into())));
+        };
+        let config = partition.config();
+        let rules = Rules {
+            message_bytes_max: config.message_bytes_max,
+            timestamp_type: config.timestamp_type,
+            timestamp_before_max: config.timestamp_before_max,
+            timestamp_after_max: config.timestamp_after_max,
+            now: self.now,
+            strictness: match self.services.config.compressed_batches {
+                CompressedBatches::Header => Strictness::Header,
+                CompressedBatches::Strict => Strictness::Full,
+            },
+        };
+        let info = record::validate_produced(bytes, &rules).map_err(|e| {
+            let record_errors = e.records().iter().map(|r| (r.index, Some(r.message.clone()))).collect();
+            let failed = PartitionResult::failed(invalid_batch(&e), Some(e.to_string()));
+            PartitionResult { record_errors, ..failed }
+        })?;
+        if info.attributes.is_transactional() {
+            let message = "Transactions are not supported yet.".to_owned();
+            return Err(PartitionResult::failed(ErrorCode::TransactionalIdAuthorizationFailed, Some(message)));
+        }
+        if self.version < VERSION_ZSTD && info.attributes.compression() == Ok(Compression::Zstd) {
+            let message =
+                format!("Produce requests with version {} are not allowed to use ZStandard compression", self.version);
+            return Err(PartitionResult::failed(ErrorCode::UnsupportedCompressionType, Some(message)));
+        }
+        Ok((record::corrected(bytes, &info), info))
+    }
+}
+
+/// Appends what passed the checks: the batches of one partition together, in their order.
+fn append(items: &mut [Item<'_>], now: TimestampMs) {
+    let target = |i: usize| items[i].partition.as_ref().map(|partition| Arc::as_ptr(partition) as usize);
+    let mut order: Vec<usize> = (0..items.len()).filter(|i| items[*i].partition.is_some()).collect();
+    order.sort_by_key(|i| target(*i));
+    let order: Vec<_> = order.into_iter().map(|i| (i, (target(i), items[i].acks))).collect();
+    for group in order.chunk_by(|(_, a), (_, b)| a == b) {
+        let group: Vec<usize> = group.iter().map(|(i, _)| *i).collect();
+        let first = &items[group[0]];
+        let (partition, acks) = (first.partition.clone().expect("only checked items are ordered"), first.acks);
+        let batch = |i: &usize| {
+            let info = items[*i].info.expect("a checked item has its header");
+            LeaderBatch { bytes: &items[*i].bytes, info, outcome: Outcome::Pending }
+        };
+        let mut batches: Vec<_> = group.iter().map(batch).collect();
+        let appended = partition.append_as_leader(&mut batches, acks, now);
+        let outcomes: Vec<Outcome> = batches.into_iter().map(|batch| batch.outcome).collect();
+        let log_start = partition.positions().log_start;
+        match appended {
+            Ok(_) => {
+                for (i, outcome) in group.iter().zip(outcomes) {
+                    let (result, end) = appended_result(outcome, log_start, items[*i].info.as_ref());
+                    (items[*i].result, items[*i].end) = (result, end);
+                }
+            }
+            Err(e) => {
+                let (code, message) = append_error(&e);
+                debug!(topic_partition = %partition.topic_partition(), error = %e, "an append was refused");
+                for i in group {
+                    items[i].result = PartitionResult::failed(code, message.clone());
+                }
+            }
+        }
+    }
+}
+
+fn appended_result(outcome: Outcome, log_start: Offset, info: Option<&BatchInfo>) -> (PartitionResult, Option<Offset>) {
+    let stored = |base_offset, append_time| PartitionResult {
+        base_offset,
+        append_time,
+        log_start,
+        ..PartitionResult::pending()
+    };
+    match outcome {
+        Outcome::Appended { base_offset, append_time } => {
+            let count = info.map_or(0, |info| i64::from(info.record_count));
+            (stored(base_offset, append_time), Some(base_offset.plus(count)))
+        }
+        // The retry waits for what its original waited for.
+        Outcome::Duplicate { base_offset, next_offset, append_time } => {
+            (stored(base_offset, append_time), Some(next_offset))
+        }
+        Outcome::Refused(refusal) => {
+            (PartitionResult::failed(producer_refusal(&refusal), Some(refusal.to_string())), None)
+        }
+        Outcome::Pending => unreachable!("an append that succeeded decided every batch"),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the request's parts are borrowed from different owners")]
+fn answer(
+    services: &Services,
+    client: &Client,
+    call: &Call<'_>,
+    request_bytes: usize,
+    request: &Request<'_>,
+    items: &mut [Item<'_>],
+    out: &mut Vec<u8>,
+    waiting: &mut VecDeque<Waiting>,
+) {
+    let leaders = name_leaders(services, client, items);
+    let endpoints: Vec<_> = leaders.iter().map(Leader::endpoint).collect();
+    let head = Head { correlation_id: call.correlation_id, throttle_ms: 0, node_endpoints: &endpoints };
+    let must_wait = |item: &Item<'_>| {
+        let (Acks::All, Some(partition), Some(end)) = (item.acks, &item.partition, item.end) else { return false };
+        !partition.is_replicated(end)
+    };
+    if waiting.is_empty() && !items.iter().any(must_wait) {
+        produce::encode(out, &head, request, items.iter().map(|item| item.result.answer()));
+        return;
+    }
+    let mut frame = Vec::new();
+    let error_at = produce::encode_noting(&mut frame, &head, request, items.iter().map(|item| item.result.answer()));
+    let waits = items
+        .iter_mut()
+        .zip(error_at)
+        .filter(|(item, _)| item.acks == Acks::All)
+        .filter_map(|(item, at)| Some(Wait { partition: item.partition.take()?, end: item.end?, error_at: at }));
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    waiting.push_back(Waiting { waits: waits.collect(), frame, deadline: Instant::now() + timeout, request_bytes });
+}
+
+/// A leader that an answer names, with where it listens.
+struct Leader {
+    node_id: i32,
+    host: String,
+    port: u16,
+    rack: Option<String>,
+}
+
+impl Leader {
+    fn endpoint(&self) -> NodeEndpoint<'_> {
+        NodeEndpoint { node_id: self.node_id, host: &self.host, port: i32::from(self.port), rack: self.rack.as_deref() }
+    }
+}
+
+/// Says in the answers of partitions that this broker does not lead who does (KIP-951).
+fn name_leaders(services: &Services, client: &Client, items: &mut [Item<'_>]) -> Vec<Leader> {
+    let moved = ErrorCode::NotLeaderOrFollower.code();
+    let mut leaders: Vec<Leader> = Vec::new();
+    for item in items.iter_mut().filter(|item| item.result.code == moved) {
+        let Some(leadership) = item.partition.as_ref().map(|partition| partition.leadership()) else { continue };
+        let leader_id = leadership.leader.map_or(-1, |leader| leader.0);
+        item.result.current_leader = Some(CurrentLeader { leader_id, leader_epoch: leadership.epoch.0 });
+        let image = services.image();
+        let Some(broker) = leadership.leader.and_then(|leader| image.brokers.get(&leader)) else { continue };
+        if leaders.iter().any(|leader| leader.node_id == broker.id.0) {
+            continue;
+        }
+        if let Some(found) = endpoint(broker, &client.listener) {
+            leaders.push(Leader {
+                node_id: broker.id.0,
+                host: found.host.clone(),
+                port: found.port,
+                rack: broker.rack.clone(),
+            });
+        }
+    }
+    leaders
+}

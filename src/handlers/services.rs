@@ -1,0 +1,58 @@
+//! What handlers work with: the broker's parts, by reference.
+
+use super::fetch_session::FetchSessions;
+use super::producer_ids::ProducerIds;
+use crate::config::BrokerConfig;
+use crate::controller::Controller;
+use crate::metadata::{Broker, ClusterImage, Endpoint};
+use crate::partition::PartitionManager;
+use crate::runtime::Clock;
+use crate::security::Authorizer;
+use std::sync::Arc;
+
+/// The parts of the broker that handlers call.
+pub struct Services {
+    /// The broker's settings.
+    pub config: Arc<BrokerConfig>,
+    /// The time.
+    pub clock: Clock,
+    /// The partitions hosted here.
+    pub partitions: Arc<PartitionManager>,
+    /// Whoever changes the metadata.
+    pub controller: Controller,
+    /// Who may do what.
+    pub authorizer: Authorizer,
+    pub(super) sessions: FetchSessions,
+    pub(super) producer_ids: ProducerIds,
+}
+
+impl Services {
+    /// Services over the broker's parts.
+    pub fn new(
+        config: Arc<BrokerConfig>,
+        clock: Clock,
+        partitions: Arc<PartitionManager>,
+        controller: Controller,
+    ) -> Services {
+        let sessions = FetchSessions::new(config.answers.fetch_sessions_max as usize);
+        Services {
+            clock,
+            partitions,
+            controller,
+            authorizer: Authorizer,
+            sessions,
+            producer_ids: ProducerIds::new(config.node_id),
+            config,
+        }
+    }
+
+    /// The cluster as it is known now.
+    pub fn image(&self) -> Arc<ClusterImage> {
+        self.controller.image()
+    }
+}
+
+/// How a client that came through `listener` reaches `broker`, if it can.
+pub(super) fn endpoint<'a>(broker: &'a Broker, listener: &str) -> Option<&'a Endpoint> {
+    broker.endpoints.iter().find(|endpoint| endpoint.name == listener)
+}

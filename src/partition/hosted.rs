@@ -1,0 +1,441 @@
+//! One partition on this broker: its log, who leads it, and who waits for it.
+//!
+//! Invariants:
+//! * records become readable (the high watermark) in the same critical section that stores them, when this broker is
+//!   the only replica in sync; otherwise when the replicas have them;
+//! * waiters are woken after the append lock is released.
+//!
+//! Source: `kafka.cluster.Partition`.
+
+use super::wait::Waits;
+use super::{AppendError, ReadError, ReadableBound};
+use crate::config::LogConfig;
+use crate::metadata;
+use crate::storage::{self, Bound, FoundRecord, LeaderBatch, Log, LogRead, Minimum, Positions};
+use crate::types::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, TimestampMs, TopicId, TopicPartition};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tracing::error;
+
+/// Who must have a record before its producer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// Nobody; the producer is not told.
+    None,
+    /// The leader.
+    Leader,
+    /// All replicas in sync.
+    All,
+}
+
+/// Who leads the partition, as the metadata says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leadership {
+    /// The leader, if there is one.
+    pub leader: Option<BrokerId>,
+    /// Counts the leaders.
+    pub epoch: LeaderEpoch,
+    /// Counts the changes of replicas.
+    pub partition_epoch: PartitionEpoch,
+    /// The replicas in sync.
+    pub isr: Vec<BrokerId>,
+    /// Whether this broker is the leader.
+    pub is_local: bool,
+}
+
+impl Leadership {
+    fn of(partition: &metadata::Partition, local: BrokerId) -> Leadership {
+        Leadership {
+            leader: partition.leader,
+            epoch: partition.leader_epoch,
+            partition_epoch: partition.partition_epoch,
+            isr: partition.isr.to_vec(),
+            is_local: partition.leader == Some(local),
+        }
+    }
+}
+
+/// Whether the epoch that a client knows is the one that rules (KIP-320).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fenced {
+    /// The client is behind: it must refresh its metadata.
+    Client,
+    /// This broker is behind: the client must try again.
+    Broker,
+}
+
+/// What a reader asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// The first offset wanted.
+    pub from: Offset,
+    /// The leader epoch that the reader knows, if it says one.
+    pub current_epoch: Option<LeaderEpoch>,
+    /// The epoch of the last record that the reader has, if it says one.
+    pub last_fetched_epoch: Option<LeaderEpoch>,
+    /// Up to where it may read.
+    pub bound: ReadableBound,
+    /// At most this many bytes.
+    pub bytes_max: usize,
+    /// Whether one batch is returned even above the limit (KIP-74).
+    pub minimum: Minimum,
+}
+
+/// Where an epoch ends in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochEnd {
+    /// The largest epoch not above the one asked for.
+    pub epoch: LeaderEpoch,
+    /// The first offset behind it.
+    pub end: Offset,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub enum ReadOutcome {
+    /// Records, perhaps none.
+    Records(LogRead),
+    /// The reader's log and this one part behind this point (KIP-320, KIP-595).
+    Diverging(EpochEnd, Positions),
+}
+
+/// A record's place and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampOffset {
+    /// Its offset.
+    pub offset: Offset,
+    /// Its timestamp, `NONE` where only a position was asked for.
+    pub timestamp: TimestampMs,
+    /// The leader epoch of its batch, if known.
+    pub epoch: Option<LeaderEpoch>,
+}
+
+/// A partition hosted by this broker.
+#[derive(Debug)]
+pub struct Partition {
+    topic_partition: TopicPartition,
+    topic_id: TopicId,
+    log: Arc<Log>,
+    leadership: ArcSwap<Leadership>,
+    waits: Waits,
+    high_watermark_moved: Notify,
+}
+
+impl Partition {
+    pub(super) fn new(
+        topic_partition: TopicPartition,
+        topic_id: TopicId,
+        log: Log,
+        metadata: &metadata::Partition,
+        local: BrokerId,
+    ) -> Result<Partition, storage::Error> {
+        let partition = Partition {
+            topic_partition,
+            topic_id,
+            log: Arc::new(log),
+            leadership: ArcSwap::from_pointee(Leadership {
+                leader: None,
+                epoch: LeaderEpoch::NONE,
+                partition_epoch: PartitionEpoch(-1),
+                isr: Vec::new(),
+                is_local: false,
+            }),
+            waits: Waits::default(),
+            high_watermark_moved: Notify::new(),
+        };
+        partition.follow(metadata, local)?;
+        Ok(partition)
+    }
+
+    /// Takes over what the metadata says of the partition's leader and replicas.
+    ///
+    /// # Errors
+    /// The leader epoch could not be written.
+    pub(super) fn follow(&self, metadata: &metadata::Partition, local: BrokerId) -> Result<(), storage::Error> {
+        let leadership = Leadership::of(metadata, local);
+        if **self.leadership.load() == leadership {
+            return Ok(());
+        }
+        {
+            let mut log = self.log.lock();
+            if leadership.is_local {
+                log.assign_epoch(leadership.epoch)?;
+            }
+            self.leadership.store(Arc::new(leadership));
+            self.advance_high_watermark(&mut log).map_err(|e| self.storage_error(e))?;
+        }
+        self.wake_all();
+        Ok(())
+    }
+
+    /// Topic and number.
+    pub fn topic_partition(&self) -> &TopicPartition {
+        &self.topic_partition
+    }
+
+    /// The topic's id.
+    pub fn topic_id(&self) -> TopicId {
+        self.topic_id
+    }
+
+    /// Who leads it.
+    pub fn leadership(&self) -> Arc<Leadership> {
+        self.leadership.load_full()
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> Arc<LogConfig> {
+        self.log.config()
+    }
+
+    /// Its positions, one consistent value.
+    pub fn positions(&self) -> Positions {
+        self.log.positions()
+    }
+
+    /// Its bytes on disk, without what is only preallocated.
+    pub fn size_bytes(&self) -> u64 {
+        self.log.size_bytes()
+    }
+
+    pub(super) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    pub(super) fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// Appends validated batches of producers, in order; each batch's own outcome is left in it. Returns the log end
+    /// that must be replicated before an `acks=all` producer is told.
+    ///
+    /// # Errors
+    /// [`AppendError`]; then nothing was appended.
+    pub fn append_as_leader(
+        &self,
+        batches: &mut [LeaderBatch<'_>],
+        acks: Acks,
+        now: TimestampMs,
+    ) -> Result<Offset, AppendError> {
+        let (before, after) = {
+            let mut log = self.log.lock();
+            let guard = OfflineOnPanic(&self.log);
+            let leadership = self.leadership.load();
+            if !leadership.is_local {
+                return Err(AppendError::NotLeader);
+            }
+            let required = self.log.config().insync_replicas_min;
+            if acks == Acks::All && leadership.isr.len() < required as usize {
+                return Err(AppendError::NotEnoughReplicas { in_sync: leadership.isr.len(), required });
+            }
+            let before = log.positions();
+            log.append(batches, now)?;
+            let advanced = self.advance_high_watermark(&mut log);
+            drop(guard);
+            advanced.map_err(|_| AppendError::Offline)?;
+            (before, log.positions())
+        };
+        let high_watermark_bytes = after.high_watermark_bytes - before.high_watermark_bytes;
+        if high_watermark_bytes > 0 {
+            self.waits.moved(high_watermark_bytes, after.last_stable_bytes - before.last_stable_bytes);
+            self.high_watermark_moved.notify_waiters();
+        }
+        Ok(after.log_end)
+    }
+
+    fn storage_error(&self, e: storage::ReadError) -> storage::Error {
+        match e {
+            storage::ReadError::Failed(e) => e,
+            storage::ReadError::Offline | storage::ReadError::OutOfRange { .. } => {
+                storage::Error::Offline(self.topic_partition.clone())
+            }
+        }
+    }
+
+    /// With no other replica in sync, what the leader has is what all have.
+    fn advance_high_watermark(&self, log: &mut storage::Appender<'_>) -> Result<(), storage::ReadError> {
+        let leadership = self.leadership.load();
+        if leadership.is_local && leadership.isr.len() == 1 {
+            let end = log.positions().log_end;
+            log.set_high_watermark(end)?;
+            log.set_last_stable(end)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until all records below `end` are replicated. `false` when the deadline came first, or when the partition
+    /// stopped being led by this broker.
+    pub async fn wait_until_replicated(&self, end: Offset, deadline: Instant) -> bool {
+        let replicated = async {
+            let mut moved = std::pin::pin!(self.high_watermark_moved.notified());
+            loop {
+                moved.as_mut().enable();
+                if self.is_replicated(end) {
+                    return true;
+                }
+                if !self.leadership.load().is_local || self.log.is_offline() {
+                    return false;
+                }
+                moved.as_mut().await;
+                moved.set(self.high_watermark_moved.notified());
+            }
+        };
+        tokio::time::timeout_at(deadline, replicated).await.unwrap_or(false)
+    }
+
+    /// Whether all records below `end` are replicated.
+    pub fn is_replicated(&self, end: Offset) -> bool {
+        self.log.positions().high_watermark >= end
+    }
+
+    /// Compares the epoch that a client knows with the one that rules.
+    ///
+    /// # Errors
+    /// Who is behind.
+    pub fn check_epoch(&self, known: Option<LeaderEpoch>) -> Result<(), Fenced> {
+        let rules = self.leadership.load().epoch;
+        match known {
+            Some(known) if known < rules => Err(Fenced::Client),
+            Some(known) if known > rules => Err(Fenced::Broker),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_leader(&self, known: Option<LeaderEpoch>) -> Result<(), ReadError> {
+        self.check_epoch(known).map_err(|behind| match behind {
+            Fenced::Client => ReadError::FencedEpoch,
+            Fenced::Broker => ReadError::UnknownEpoch,
+        })?;
+        if self.leadership.load().is_local { Ok(()) } else { Err(ReadError::NotLeader) }
+    }
+
+    /// Reads whole batches.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read(&self, read: &Read) -> Result<ReadOutcome, ReadError> {
+        self.check_leader(read.current_epoch)?;
+        if let Some(last_fetched) = read.last_fetched_epoch {
+            let positions = self.log.positions();
+            let Some((epoch, end)) = self.log.end_offset_for_epoch(last_fetched) else {
+                return Err(ReadError::OutOfRange { log_start: positions.log_start, end: positions.log_end });
+            };
+            if epoch < last_fetched || end < read.from {
+                return Ok(ReadOutcome::Diverging(EpochEnd { epoch, end }, positions));
+            }
+        }
+        Ok(ReadOutcome::Records(self.log.read(read.from, read.bytes_max, bound(read.bound), read.minimum)?))
+    }
+
+    /// The first record at or after a time that a reader may see.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn offset_for_timestamp(
+        &self,
+        at: TimestampMs,
+        up_to: ReadableBound,
+        current_epoch: Option<LeaderEpoch>,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        self.check_leader(current_epoch)?;
+        Ok(self.log.offset_for_timestamp(at, bound(up_to))?.map(TimestampOffset::from))
+    }
+
+    /// The record with the largest timestamp.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn offset_of_max_timestamp(
+        &self,
+        current_epoch: Option<LeaderEpoch>,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        self.check_leader(current_epoch)?;
+        Ok(self.log.offset_of_max_timestamp(Bound::HighWatermark)?.map(TimestampOffset::from))
+    }
+
+    /// The first offset, with its epoch.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn earliest(&self, current_epoch: Option<LeaderEpoch>) -> Result<TimestampOffset, ReadError> {
+        self.check_leader(current_epoch)?;
+        let offset = self.log.positions().log_start;
+        Ok(TimestampOffset { offset, timestamp: TimestampMs::NONE, epoch: self.log.epoch_at(offset) })
+    }
+
+    /// The readable end, with the epoch of the leader.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn latest(
+        &self,
+        up_to: ReadableBound,
+        current_epoch: Option<LeaderEpoch>,
+    ) -> Result<TimestampOffset, ReadError> {
+        self.check_leader(current_epoch)?;
+        let positions = self.log.positions();
+        let offset = match up_to {
+            ReadableBound::HighWatermark => positions.high_watermark,
+            ReadableBound::LastStable => positions.last_stable,
+        };
+        Ok(TimestampOffset { offset, timestamp: TimestampMs::NONE, epoch: Some(self.leadership.load().epoch) })
+    }
+
+    /// Where an epoch ends (KIP-101): how a reader finds out that it read what was lost.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn end_of_epoch(
+        &self,
+        epoch: LeaderEpoch,
+        current_epoch: Option<LeaderEpoch>,
+    ) -> Result<Option<EpochEnd>, ReadError> {
+        self.check_leader(current_epoch)?;
+        Ok(self.log.end_offset_for_epoch(epoch).map(|(epoch, end)| EpochEnd { epoch, end }))
+    }
+
+    /// The partition goes: whoever waits for it hears of it.
+    pub(super) fn wake_all(&self) {
+        self.waits.wake_all();
+        self.high_watermark_moved.notify_waiters();
+    }
+
+    /// Ends this broker's leadership; appends and reads are refused from here on.
+    pub(super) fn resign(&self) {
+        {
+            let _log = self.log.lock();
+            let mut leadership = (**self.leadership.load()).clone();
+            leadership.is_local = false;
+            self.leadership.store(Arc::new(leadership));
+        }
+        self.wake_all();
+    }
+}
+
+impl From<FoundRecord> for TimestampOffset {
+    fn from(found: FoundRecord) -> Self {
+        let epoch = (found.leader_epoch != LeaderEpoch::NONE).then_some(found.leader_epoch);
+        TimestampOffset { offset: found.offset, timestamp: found.timestamp, epoch }
+    }
+}
+
+fn bound(readable: ReadableBound) -> Bound {
+    match readable {
+        ReadableBound::HighWatermark => Bound::HighWatermark,
+        ReadableBound::LastStable => Bound::LastStable,
+    }
+}
+
+/// A panic inside an append may leave the log's state half changed: it is not used any more.
+struct OfflineOnPanic<'a>(&'a Log);
+
+impl Drop for OfflineOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!(topic_partition = %self.0.topic_partition(), "an append panicked; the partition is offline");
+            self.0.retire();
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One connection: frames in, answers out, in order.
+//!
+//! Invariants:
+//! * a run of consecutive Produce frames is appended together; each is checked and appended before the next, only their
+//!   waits for replicas overlap. Every other request is a barrier: it begins when all before it are answered, and ends
+//!   before the next begins (as Kafka's muted channel);
+//! * at most 64 Produce frames, or 8 MiB of them, are unanswered; then nothing more is read;
+//! * what waits (a long poll, replicas, a full socket) holds no lock and no worker.
+
+use crate::handlers::produce::Waiting;
+use crate::handlers::{Call, Client, Refusal, Services, answer, fetch, produce};
+use crate::net::{Budget, FrameError, Input, send};
+use crate::runtime::Outgoing;
+use crate::wire::{ApiKey, HeaderError, api_versions, parse_header};
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tracing::{debug, info, warn};
+
+/// How many Produce frames, and how many bytes of them, may be unanswered.
+const UNANSWERED_MAX: usize = 64;
+const UNANSWERED_BYTES_MAX: usize = 8 << 20;
+/// An idle wait without a limit is looked at again after this long.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A client's connection.
+pub(super) struct Connection {
+    stream: TcpStream,
+    client: Client,
+    services: Arc<Services>,
+    budget: Budget,
+    input: Input,
+    out: Outgoing,
+    waiting: VecDeque<Waiting>,
+    idle_time_max: Duration,
+    last_activity: Instant,
+    idle: Pin<Box<Sleep>>,
+    stop: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// Why a connection ends.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the client closed it")]
+    Closed,
+    #[error("it was idle for too long")]
+    Idle,
+    #[error("the broker stops")]
+    Stopped,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    #[error("{api} version {version}: {refusal}")]
+    Refused { api: ApiKey, version: i16, refusal: Refusal },
+}
+
+impl Connection {
+    pub(super) fn new(
+        stream: TcpStream,
+        client: Client,
+        services: Arc<Services>,
+        budget: Budget,
+        stop: CancellationToken,
+    ) -> Connection {
+        let network = &services.config.network;
+        let idle_time_max = network.idle_time_max.unwrap_or(FOREVER);
+        Connection {
+            input: Input::new(network.request_bytes_max as usize),
+            out: Outgoing::default(),
+            waiting: VecDeque::new(),
+            idle_time_max,
+            last_activity: Instant::now(),
+            idle: Box::pin(tokio::time::sleep(idle_time_max)),
+            stop: Box::pin(stop.cancelled_owned()),
+            stream,
+            client,
+            services,
+            budget,
+        }
+    }
+
+    /// Serves the connection to its end.
+    pub(super) async fn run(mut self) {
+        let end = loop {
+            if let Err(end) = self.turn().await {
+                break end;
+            }
+        };
+        // What was answered before goes out, if the client still reads.
+        let _ = tokio::time::timeout(Duration::from_secs(1), send(&self.stream, &mut self.out, None)).await;
+        let (peer, software) =
+            (self.client.peer, self.client.software.as_ref().map(|s| format!("{} {}", s.name, s.version)));
+        match end {
+            End::Closed | End::Idle | End::Stopped => debug!(%peer, reason = %end, "a connection ended"),
+            End::Io(error) => debug!(%peer, %error, "a connection broke"),
+            End::Header(HeaderError::UnknownApi { .. } | HeaderError::UnsupportedVersion { .. }) => {
+                info!(%peer, software, reason = %end, "a connection was closed");
+            }
+            End::Refused { refusal: Refusal::UnansweredError(_), .. } => {
+                debug!(%peer, software, reason = %end, "a connection was closed");
+            }
+            End::Frame(_) | End::Header(_) | End::Refused { .. } => {
+                warn!(%peer, software, reason = %end, "a connection was closed");
+            }
+        }
+    }
+
+    /// Handles what has arrived, sends the answers, waits for more.
+    async fn turn(&mut self) -> Result<(), End> {
+        while self.may_take_more() && self.handle_next().await? {}
+        self.flush().await?;
+        match self.input.fill(&self.stream) {
+            Ok(0) => Err(End::Closed),
+            Ok(_) => {
+                self.last_activity = Instant::now();
+                Ok(())
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.wait().await,
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn may_take_more(&self) -> bool {
+        self.waiting.len() < UNANSWERED_MAX
+            && self.waiting.iter().map(|w| w.request_bytes).sum::<usize>() < UNANSWERED_BYTES_MAX
+    }
+
+    /// Waits until there is something to read, a Produce can be answered, or the connection must end.
+    async fn wait(&mut self) -> Result<(), End> {
+        self.input.settle(&self.budget).await;
+        let may_read = self.may_take_more();
+        let front = async {
+            match self.waiting.front_mut() {
+                Some(front) => front.complete().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = front => {
+                self.waiting.pop_front();
+                self.out.bytes.extend_from_slice(&answer);
+                Ok(())
+            }
+            ready = self.stream.readable(), if may_read => Ok(ready?),
+            () = &mut self.stop => Err(End::Stopped),
+            () = &mut self.idle => {
+                let ends_at = self.last_activity + self.idle_time_max;
+                if ends_at <= Instant::now() {
+                    return Err(End::Idle);
+                }
+                self.idle.as_mut().reset(ends_at);
+                Ok(())
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        if !self.out.is_empty() {
+            send(&self.stream, &mut self.out, Some(self.idle_time_max)).await?;
+        }
+        Ok(())
+    }
+
+    /// Handles a run of Produce frames or one other request. `false`: no whole frame is there.
+    async fn handle_next(&mut self) -> Result<bool, End> {
+        let produced = self.handle_produce_run()?;
+        if produced > 0 {
+            self.input.consume(produced);
+            return Ok(true);
+        }
+        let Some(range) = self.input.frame(0)? else { return Ok(false) };
+        self.answer_waiting().await;
+        let consumed = Input::size_bytes(&range);
+        let (header, body) = match parse_header(&self.input.bytes()[range]) {
+            Ok(parsed) => parsed,
+            Err(HeaderError::UnsupportedApiVersions { correlation_id, .. }) => {
+                api_versions::encode_unsupported(&mut self.out.bytes, correlation_id);
+                self.input.consume(consumed);
+                return Ok(true);
+            }
+            Err(e) => return Err(e.into()),
+        };
+        let (api, version, correlation_id) = (header.api_key, header.api_version, header.correlation_id);
+        let refused = |refusal| End::Refused { api, version, refusal };
+        if api == ApiKey::Fetch {
+            let request = fetch::parse(version, body).map_err(refused)?;
+            self.input.consume(consumed);
+            self.fetch(correlation_id, request).await?;
+        } else {
+            let call = Call { api, version, correlation_id, client_id: header.client_id };
+            let handled = answer(&self.services, &mut self.client, &call, body, &mut self.out).await;
+            handled.map_err(refused)?;
+            self.input.consume(consumed);
+        }
+        Ok(true)
+    }
+
+    /// A fetch may wait: what was answered before is sent, and the read buffer given back.
+    async fn fetch(&mut self, correlation_id: i32, request: fetch::Request) -> Result<(), End> {
+        self.flush().await?;
+        self.input.settle(&self.budget).await;
+        tokio::select! {
+            biased;
+            () = fetch::handle(&self.services, &self.client, correlation_id, request, &mut self.out) => {}
+            () = hung_up(&self.stream) => return Err(End::Closed),
+            () = &mut self.stop => return Err(End::Stopped),
+        }
+        self.flush().await
+    }
+
+    /// Appends the Produce frames that stand at the front. Returns how many bytes they take.
+    fn handle_produce_run(&mut self) -> Result<usize, End> {
+        let mut consumed = 0;
+        let mut frames = Vec::new();
+        while frames.len() + self.waiting.len() < UNANSWERED_MAX {
+            // A bad length behind good frames ends the connection when they are handled.
+            let Ok(Some(range)) = self.input.frame(consumed) else { break };
+            let size = Input::size_bytes(&range);
+            match parse_header(&self.input.bytes()[range]) {
+                Ok((header, body)) if header.api_key == ApiKey::Produce => {
+                    let (api, version) = (header.api_key, header.api_version);
+                    let (correlation_id, client_id) = (header.correlation_id, header.client_id);
+                    frames.push((Call { api, version, correlation_id, client_id }, body));
+                }
+                _ => break,
+            }
+            consumed += size;
+        }
+        let Some((first, _)) = frames.first() else { return Ok(0) };
+        let (api, version) = (first.api, first.version);
+        produce::handle(&self.services, &self.client, &frames, &mut self.out.bytes, &mut self.waiting)
+            .map_err(|refusal| End::Refused { api, version, refusal })?;
+        Ok(consumed)
+    }
+
+    /// A barrier: all Produce frames before it are answered.
+    async fn answer_waiting(&mut self) {
+        while let Some(front) = self.waiting.front_mut() {
+            let answer = front.complete().await;
+            self.waiting.pop_front();
+            self.out.bytes.extend_from_slice(&answer);
+        }
+    }
+}
+
+/// Ends when the client closed its side while nothing else of it is waiting to be read.
+async fn hung_up(stream: &TcpStream) {
+    use rustix::net::{RecvFlags, recv};
+    loop {
+        if stream.readable().await.is_err() {
+            return;
+        }
+        let peeked = stream.try_io(Interest::READABLE, || {
+            let (_, count) = recv(stream, &mut [0u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+            Ok(count)
+        });
+        match peeked {
+            Ok(0) => return,
+            // The next request is here: it is read after this one is answered.
+            Ok(_) => std::future::pending().await,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
