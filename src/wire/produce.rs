@@ -16,6 +16,10 @@ use super::{CurrentLeader, Malformed, NodeEndpoint, TopicRef};
 const VERSION_FLEXIBLE: i16 = 9;
 const VERSION_TOPIC_IDS: i16 = 13;
 
+/// Beyond this size a response names errors only by their codes. A frame can hold millions of empty partitions; with a
+/// sentence for each, the answer would be many times as large as the question.
+const EXPLAINED_BYTES_MAX: usize = 16 << 20;
+
 /// A produce request.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -212,7 +216,7 @@ pub struct Head<'a> {
 }
 
 /// Appends the response to `request` as a whole frame, with its length. `answers` are in the order of
-/// [`Request::partitions`].
+/// [`Request::partitions`]. Beyond 16 MiB, record errors and error messages are left out.
 ///
 /// # Panics
 /// When there are fewer answers than partitions, or more.
@@ -235,7 +239,10 @@ pub fn encode<'a>(
                 writer.length(partition_count);
             }
             Step::Partition(data) => {
-                let answer = answers.next().expect("every partition has an answer");
+                let mut answer = answers.next().expect("every partition has an answer");
+                if writer.out().len() - start > EXPLAINED_BYTES_MAX {
+                    answer = PartitionAnswer { record_errors: &[], error_message: None, ..answer };
+                }
                 write_partition(&mut writer, version, data.index, &answer);
             }
             Step::TopicEnd => writer.no_tagged_fields(),
