@@ -18,6 +18,10 @@ const VERSION_TOPIC_IDS: i16 = 13;
 /// In a partition's answer the error code follows the index.
 const PARTITION_INDEX_BYTES: usize = 4;
 
+/// Beyond this size a response names errors only by their codes. A frame can hold millions of empty partitions; with a
+/// sentence for each, the answer would be many times as large as the question.
+const EXPLAINED_BYTES_MAX: usize = 16 << 20;
+
 /// A produce request.
 #[derive(Clone, Debug)]
 pub struct Request<'a> {
@@ -214,7 +218,7 @@ pub struct Head<'a> {
 }
 
 /// Appends the response to `request` as a whole frame, with its length. `answers` are in the order of
-/// [`Request::partitions`].
+/// [`Request::partitions`]. Beyond 16 MiB, record errors and error messages are left out.
 ///
 /// # Panics
 /// When there are fewer answers than partitions, or more.
@@ -263,7 +267,10 @@ fn encode_each<'a>(
                 writer.length(partition_count);
             }
             Step::Partition(data) => {
-                let answer = answers.next().expect("every partition has an answer");
+                let mut answer = answers.next().expect("every partition has an answer");
+                if writer.out().len() - start > EXPLAINED_BYTES_MAX {
+                    answer = PartitionAnswer { record_errors: &[], error_message: None, ..answer };
+                }
                 error_code_at(writer.out().len() + PARTITION_INDEX_BYTES);
                 write_partition(&mut writer, version, data.index, &answer);
             }

@@ -287,3 +287,20 @@ fn a_message_too_long_for_a_string_is_cut_between_characters() {
     let response = ProduceResponse::decode(&mut Bytes::from(out).slice(8..), 8).unwrap();
     assert_eq!(response.responses[0].partition_responses[0].error_message.as_ref().unwrap().len(), 32_766);
 }
+
+#[test]
+fn a_response_to_very_many_partitions_stops_explaining() {
+    let partitions = vec![PartitionProduceData::default().with_records(None); 10_000];
+    let topic = TopicProduceData::default().with_partition_data(partitions);
+    let body = encoded(&ProduceRequest::default().with_topic_data(vec![topic]), 9);
+    let request = Request::parse(9, &body).unwrap();
+    let message = "e".repeat(30_000);
+    let mut out = Vec::new();
+    let head = Head { correlation_id: 1, throttle_ms: 0, node_endpoints: &[] };
+    encode(&mut out, &head, &request, request.partitions().map(|_| PartitionAnswer::error(87, Some(&message))));
+    assert!(out.len() < EXPLAINED_BYTES_MAX + 1_000_000, "{}", out.len());
+    let response = ProduceResponse::decode(&mut Bytes::from(out).slice(9..), 9).unwrap();
+    let partitions = &response.responses[0].partition_responses;
+    assert!(partitions[0].error_message.is_some());
+    assert!(partitions[9_999].error_message.is_none() && partitions[9_999].error_code == 87);
+}
