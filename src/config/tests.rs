@@ -450,3 +450,56 @@ fn internal_settings_are_not_shown() {
     let node = entries.iter().find(|entry| entry.name == "node.id").unwrap();
     assert_eq!((node.source.code(), node.kind.code(), node.read_only), (5, 3, true));
 }
+
+const ODD: &[&str] = &[
+    "",
+    " ",
+    ",",
+    "-9223372036854775808",
+    "-2147483648",
+    "-1",
+    "0",
+    "1",
+    "65536",
+    "2147483647",
+    "9223372036854775807",
+    "1e3",
+    "true",
+    "a,b",
+    "delete",
+    "PLAINTEXT://a:1",
+    "PLAINTEXT://:0,SSL://[",
+    "127.0.0.1:2147483648",
+    "ö://\u{0}",
+];
+
+#[test]
+fn no_value_of_any_setting_panics() {
+    for setting in BROKER_SETTINGS {
+        for value in ODD {
+            if let Ok(broker) = from_overrides(&[&format!("{}={value}", setting.name)]) {
+                broker_entries(&broker);
+                topic_entries(&configs(&[]), &broker);
+            }
+        }
+    }
+    let broker = BrokerConfig::default();
+    for setting in TOPIC_SETTINGS {
+        for value in ODD {
+            let overrides = configs(&[(setting.name, value)]);
+            let checked = check_topic_configs(&overrides).map_err(|_| ());
+            assert_eq!(LogConfig::resolve(&overrides, &broker).map(|_| ()).map_err(|_| ()), checked, "{overrides:?}");
+            topic_entries(&overrides, &broker);
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_of_a_file_panics(at in 0..SHOWN_FILE.len(), length in 0_usize..40, text in "[\\PC\n]{0,20}") {
+        let mut bytes = SHOWN_FILE.as_bytes().to_vec();
+        let end = (at + length).min(bytes.len());
+        bytes.splice(at..end, text.bytes());
+        let _ = from_file(&String::from_utf8_lossy(&bytes));
+    }
+}
