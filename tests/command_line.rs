@@ -1,6 +1,9 @@
 //! The program from outside: what it prints and how it exits.
 
-use std::process::{Command, Output};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn klamm(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_klamm")).args(arguments).output().unwrap()
@@ -47,4 +50,37 @@ fn a_wrong_log_filter_exits_with_2() {
     let output = command.args(["serve", "--node-id", "x"]).env("KLAMM_LOG", "klamm=loud").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(errors(&output).starts_with("klamm: KLAMM_LOG=klamm=loud: "), "{}", errors(&output));
+}
+
+/// A broker on a free port, its data in `folder`, and its ready line.
+fn serve(folder: &std::path::Path) -> (Child, String) {
+    let data = folder.join("data");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    (child, ready)
+}
+
+#[test]
+fn a_ready_broker_says_so_in_one_line_and_stops_cleanly_on_either_signal() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut child, ready) = serve(folder.path());
+        assert!(ready.starts_with(&format!("klamm {} ready in ", env!("CARGO_PKG_VERSION"))), "{ready}");
+        for part in [" ms: node 1, cluster ", ", listeners PLAINTEXT://127.0.0.1:", ", data in "] {
+            assert!(ready.contains(part), "{ready}");
+        }
+        assert!(!ready.contains("127.0.0.1:0,"), "the port that was taken is printed: {ready}");
+
+        let told = Instant::now();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.code(), Some(0));
+        assert!(told.elapsed() < Duration::from_secs(1), "an idle broker stopped in {:?}", told.elapsed());
+        let mut rest = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "", "one line and nothing else");
+    }
 }

@@ -1,13 +1,26 @@
 //! `klamm serve`: the broker in the foreground.
+//!
+//! Invariants:
+//! * standard output gets one line, when the broker takes connections;
+//! * the first SIGINT or SIGTERM stops the broker cleanly, the second ends the process at once;
+//! * a broker that fails by itself ends the process with its error.
 
+use crate::broker::{self, Broker};
 use crate::config::{BrokerConfig, Flags};
 use clap::Args;
-use std::io::IsTerminal;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
+/// For fsync, cold reads, and creating and deleting files.
+const BLOCKING_THREADS_MAX: usize = 8;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
@@ -47,16 +60,108 @@ impl Arguments {
 }
 
 /// Runs the broker until it is told to stop or fails.
-pub(super) fn run(arguments: &Arguments, _started: Instant) -> ExitCode {
+pub(super) fn run(arguments: &Arguments, started: Instant) -> ExitCode {
     if let Err(error) = log_to_stderr() {
         return refuse(&error);
     }
-    match BrokerConfig::load(arguments.config.as_deref(), &arguments.flags()) {
-        Err(error) => refuse(&error),
-        Ok(_) => {
-            eprintln!("klamm: the configuration is good, but this version has no broker to start yet");
+    let config = match BrokerConfig::load(arguments.config.as_deref(), &arguments.flags()) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error),
+    };
+    raise_descriptor_limit();
+    let served = runtime().map_err(Failure::System).and_then(|runtime| {
+        let served = runtime.block_on(serve(config, started));
+        // What is still on the blocking pool belongs to nobody after a shutdown.
+        runtime.shutdown_background();
+        served
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("klamm: {error}");
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// Why the broker does not run, or no longer.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Broker(#[from] broker::Error),
+    #[error("{0}")]
+    Failed(String),
+    #[error("the system refused: {0}")]
+    System(#[from] io::Error),
+}
+
+async fn serve(config: BrokerConfig, started: Instant) -> Result<(), Failure> {
+    let told_to_stop = catch_signals()?;
+    let (node_id, data_dir) = (config.node_id, config.data_dir.clone());
+    let broker = Broker::start(config).await?;
+    let listeners: Vec<String> =
+        broker.bound().iter().map(|bound| format!("{}://{}", bound.name, bound.address)).collect();
+    let ready = format!(
+        "klamm {} ready in {} ms: node {node_id}, cluster {}, listeners {}, data in {}",
+        env!("CARGO_PKG_VERSION"),
+        started.elapsed().as_millis(),
+        broker.cluster_id(),
+        listeners.join(","),
+        std::path::absolute(&data_dir).unwrap_or(data_dir).display(),
+    );
+    // Whoever started us may have closed the pipe: that is no reason to stop.
+    let _ = writeln!(io::stdout(), "{ready}");
+    let failed = tokio::select! {
+        signal = told_to_stop => {
+            info!(signal = signal.unwrap_or("none"), "stopping");
+            None
+        }
+        reason = broker.failed() => Some(reason),
+    };
+    let stopped = broker.shutdown().await;
+    // What made it fail says more than what then could not be stopped.
+    failed.map_or_else(|| stopped.map_err(Failure::Broker), |reason| Err(Failure::Failed(reason)))
+}
+
+/// From now on the first SIGINT or SIGTERM resolves the receiver with its name, and the second ends the process at once,
+/// during the start and the shutdown too.
+fn catch_signals() -> io::Result<oneshot::Receiver<&'static str>> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupts.recv() => "SIGINT",
+                _ = terminations.recv() => "SIGTERM",
+            }
+        };
+        // Nobody listens any more when the broker failed by itself and is shutting down.
+        let _ = tell.send(next().await);
+        let signal = next().await;
+        eprintln!("klamm: a second signal, {signal}: exiting without a clean stop");
+        std::process::exit(FAILED.into());
+    });
+    Ok(told)
+}
+
+/// As many workers as processors; two at least, so that one slow append does not stop the rest.
+fn runtime() -> io::Result<Runtime> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(processors.max(2))
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("klamm-worker")
+        .enable_all()
+        .build()
+}
+
+/// Every partition holds several descriptors and every connection one: take all that the system grants.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(error = %error, "the limit of file descriptors stays as it is");
     }
 }
 
