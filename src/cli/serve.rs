@@ -1,17 +1,25 @@
 //! `klamm serve`: the broker in the foreground.
+//!
+//! Invariants:
+//! * standard output gets one line, when the broker takes connections;
+//! * the first SIGINT or SIGTERM stops the broker cleanly, the second ends the process at once;
+//! * a broker that fails by itself ends the process with its error.
 
-use crate::broker::Broker;
+use crate::broker::{self, Broker};
 use crate::config::{BrokerConfig, Flags};
 use clap::Args;
-use std::io::IsTerminal;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
-const WORKERS_MIN: usize = 2;
+/// For fsync, cold reads, and creating and deleting files.
 const BLOCKING_THREADS_MAX: usize = 8;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -61,73 +69,100 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> ExitCode {
         Err(error) => return refuse(&error),
     };
     raise_descriptor_limit();
-    let workers = std::thread::available_parallelism().map_or(WORKERS_MIN, usize::from).max(WORKERS_MIN);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("worker")
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .enable_all()
-        .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(serve(config, started)),
-        Err(error) => fail(&error),
-    }
-}
-
-async fn serve(config: BrokerConfig, started: Instant) -> ExitCode {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-    let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
-        return fail(&"cannot listen for signals");
-    };
-    let broker = match Broker::start(config).await {
-        Ok(broker) => broker,
-        Err(error) => return fail(&error),
-    };
-    println!("{}", ready_line(&broker, started));
-    let code = tokio::select! {
-        _ = interrupt.recv() => ExitCode::SUCCESS,
-        _ = terminate.recv() => ExitCode::SUCCESS,
-        reason = broker.failed() => fail(&reason),
-    };
-    info!("stopping");
-    tokio::select! {
-        stopped = broker.shutdown() => match stopped {
-            Ok(()) => code,
-            Err(error) => fail(&error),
-        },
-        _ = interrupt.recv() => fail(&"stopped at once by a second signal"),
-        _ = terminate.recv() => fail(&"stopped at once by a second signal"),
-    }
-}
-
-fn ready_line(broker: &Broker, started: Instant) -> String {
-    let listeners: Vec<_> = broker.bound().iter().map(|b| format!("{}://{}", b.name, b.address)).collect();
-    format!(
-        "klamm {} ready: node {}, cluster {}, listening on {}, data in {}, {} ms",
-        env!("CARGO_PKG_VERSION"),
-        broker.config().node_id,
-        broker.cluster_id(),
-        listeners.join(", "),
-        broker.config().data_dir.display(),
-        started.elapsed().as_millis(),
-    )
-}
-
-/// Each partition with data holds a descriptor, and so does each connection.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    if limit.current != limit.maximum {
-        limit.current = limit.maximum;
-        if let Err(error) = setrlimit(Resource::Nofile, limit) {
-            warn!(%error, "the limit of open files could not be raised");
+    let served = runtime().map_err(Failure::System).and_then(|runtime| {
+        let served = runtime.block_on(serve(config, started));
+        // What is still on the blocking pool belongs to nobody after a shutdown.
+        runtime.shutdown_background();
+        served
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("klamm: {error}");
+            ExitCode::from(FAILED)
         }
     }
 }
 
-fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("klamm: {error}");
-    ExitCode::from(FAILED)
+/// Why the broker does not run, or no longer.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Broker(#[from] broker::Error),
+    #[error("{0}")]
+    Failed(String),
+    #[error("the system refused: {0}")]
+    System(#[from] io::Error),
+}
+
+async fn serve(config: BrokerConfig, started: Instant) -> Result<(), Failure> {
+    let told_to_stop = catch_signals()?;
+    let (node_id, data_dir) = (config.node_id, config.data_dir.clone());
+    let broker = Broker::start(config).await?;
+    let listeners: Vec<String> =
+        broker.bound().iter().map(|bound| format!("{}://{}", bound.name, bound.address)).collect();
+    let ready = format!(
+        "klamm {} ready in {} ms: node {node_id}, cluster {}, listeners {}, data in {}",
+        env!("CARGO_PKG_VERSION"),
+        started.elapsed().as_millis(),
+        broker.cluster_id(),
+        listeners.join(","),
+        std::path::absolute(&data_dir).unwrap_or(data_dir).display(),
+    );
+    // Whoever started us may have closed the pipe: that is no reason to stop.
+    let _ = writeln!(io::stdout(), "{ready}");
+    let failed = tokio::select! {
+        signal = told_to_stop => {
+            info!(signal = signal.unwrap_or("none"), "stopping");
+            None
+        }
+        reason = broker.failed() => Some(reason),
+    };
+    let stopped = broker.shutdown().await;
+    // What made it fail says more than what then could not be stopped.
+    failed.map_or_else(|| stopped.map_err(Failure::Broker), |reason| Err(Failure::Failed(reason)))
+}
+
+/// From now on the first SIGINT or SIGTERM resolves the receiver with its name, and the second ends the process at once,
+/// during the start and the shutdown too.
+fn catch_signals() -> io::Result<oneshot::Receiver<&'static str>> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut terminations = signal(SignalKind::terminate())?;
+    let (tell, told) = oneshot::channel();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupts.recv() => "SIGINT",
+                _ = terminations.recv() => "SIGTERM",
+            }
+        };
+        // Nobody listens any more when the broker failed by itself and is shutting down.
+        let _ = tell.send(next().await);
+        let signal = next().await;
+        eprintln!("klamm: a second signal, {signal}: exiting without a clean stop");
+        std::process::exit(FAILED.into());
+    });
+    Ok(told)
+}
+
+/// As many workers as processors; two at least, so that one slow append does not stop the rest.
+fn runtime() -> io::Result<Runtime> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(processors.max(2))
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("klamm-worker")
+        .enable_all()
+        .build()
+}
+
+/// Every partition holds several descriptors and every connection one: take all that the system grants.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(error = %error, "the limit of file descriptors stays as it is");
+    }
 }
 
 fn refuse(error: &dyn std::fmt::Display) -> ExitCode {

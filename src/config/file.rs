@@ -109,6 +109,9 @@ impl Source<'_> {
             let Some(setting) = broker_table::find(&name) else {
                 return Err(self.error(key.span(), "", unknown_kafka_name(&name)));
             };
+            if into.iter().any(|given| given.setting == setting) {
+                return Err(self.error(key.span(), &name, "set twice, with and without quotes".into()));
+            }
             let text = match value.get_ref() {
                 DeValue::String(text) => text.to_string(),
                 DeValue::Boolean(boolean) => boolean.to_string(),
@@ -148,7 +151,8 @@ impl Source<'_> {
         }
         let map = "listener.security.protocol.map";
         let mapped = layer.verbatim.iter().any(|given| given.setting.name == map);
-        let protocols = listener::protocols_for(&listener::names(&bound.join(",")));
+        let protocols =
+            listener::protocols_for(&listener::names(&bound.join(",")), setting(map).default.unwrap_or_default());
         if let (false, Some(text), Some(place)) = (mapped, protocols, place) {
             layer.typed.push(Assignment { setting: setting(map), text, place });
         }

@@ -50,8 +50,7 @@ impl Flags {
         let map = "listener.security.protocol.map";
         if !self.listen.is_empty()
             && assigned(map).is_none()
-            && file.assigned(map).is_none()
-            && let Some(text) = listener::protocols_for(&names)
+            && let Some(text) = listener::protocols_for(&names, file.text(map).unwrap_or_default())
         {
             let place = Place::Flag(format!("--listen {}", self.listen.join(" --listen ")));
             layer.typed.push(Assignment { setting: setting(map), text, place });

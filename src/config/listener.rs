@@ -6,7 +6,6 @@
 //!
 //! Source: `SocketServerConfigs.listenerListToEndPoints`, `KafkaConfig.validateAdvertisedListeners…`.
 
-use super::settings::setting;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -125,14 +124,13 @@ pub(super) fn names(listeners: &str) -> Vec<String> {
     items.filter_map(|item| item.split_once("://")).map(|(name, _)| name.to_ascii_uppercase()).collect()
 }
 
-/// The protocols of listeners whose names say none: a listener set by a key or flag of ours is PLAINTEXT. `None` when
-/// Kafka's default map has them all.
-pub(super) fn protocols_for(names: &[String]) -> Option<String> {
-    let default = setting("listener.security.protocol.map").default.unwrap_or_default();
-    let known = parse_protocols(default).unwrap_or_default();
+/// The protocol map `base` with those of `names` added that it lacks, as PLAINTEXT: that is what a listener set by a key or
+/// flag of ours is. `None` when it lacks none.
+pub(super) fn protocols_for(names: &[String], base: &str) -> Option<String> {
+    let known = parse_protocols(base).unwrap_or_default();
     let more: Vec<String> =
         names.iter().filter(|name| !known.contains_key(*name)).map(|name| format!("{name}:PLAINTEXT")).collect();
-    (!more.is_empty()).then(|| format!("{default},{}", more.join(",")))
+    (!more.is_empty()).then(|| format!("{base},{}", more.join(",")))
 }
 
 /// An address that clients are told, with port 0 (the one that is bound) where it has none.
@@ -217,5 +215,77 @@ fn check_protocol(name: &str, protocols: &BTreeMap<String, String>) -> Result<()
         None => Err(format!(
             "No security protocol defined for listener {name}: add {name}:PLAINTEXT to listener.security.protocol.map"
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROTOCOLS: &str = "PLAINTEXT:PLAINTEXT,SSL:SSL,INSIDE:PLAINTEXT";
+
+    fn refused(listeners: &str, advertised: Option<&str>) -> String {
+        parse(listeners, advertised, PROTOCOLS).unwrap_err().1
+    }
+
+    #[test]
+    fn a_listener_has_a_name_a_host_and_a_port() {
+        let parsed =
+            parse(" plaintext://:9092 , INSIDE://[::1]:0", Some("PLAINTEXT://a.example:19092"), PROTOCOLS).unwrap();
+        assert_eq!(parsed[0].name, "PLAINTEXT");
+        assert_eq!(parsed[0].bind, HostPort { host: String::new(), port: 9092 });
+        assert_eq!(parsed[0].advertised_address(9092, "here").to_string(), "a.example:19092");
+        assert_eq!(parsed[1].bind, HostPort { host: "::1".into(), port: 0 });
+        assert_eq!(parsed[1].advertised_address(4711, "here").to_string(), "[::1]:4711");
+    }
+
+    #[test]
+    fn a_listener_on_all_addresses_is_advertised_under_the_machines_name() {
+        let parsed = parse("PLAINTEXT://:9092", None, PROTOCOLS).unwrap();
+        assert_eq!(parsed[0].advertised_address(9092, "here").to_string(), "here:9092");
+    }
+
+    #[test]
+    fn an_address_that_no_client_can_connect_to_is_not_advertised() {
+        assert!(refused("PLAINTEXT://0.0.0.0:9092", None).contains("--advertise"));
+        assert!(refused("PLAINTEXT://[::]:9092", None).contains("--advertise"));
+        assert!(refused("PLAINTEXT://0.0.0.0:9092", Some("PLAINTEXT://0.0.0.0:1")).contains("nonroutable"));
+        assert!(parse("PLAINTEXT://0.0.0.0:9092", Some("PLAINTEXT://localhost:0"), PROTOCOLS).is_ok());
+    }
+
+    #[test]
+    fn listeners_that_contradict_each_other_are_refused() {
+        assert!(refused("PLAINTEXT://a:1,PLAINTEXT://a:2", None).contains("different name"));
+        assert!(refused("PLAINTEXT://a:1,INSIDE://a:1", None).contains("different port"));
+        assert!(parse("PLAINTEXT://a:0,INSIDE://a:0", None, PROTOCOLS).is_ok());
+        assert!(refused("PLAINTEXT://a:1", Some("INSIDE://a:1")).contains("not one of the listeners (PLAINTEXT)"));
+        assert!(refused("PLAINTEXT://a:1", Some("PLAINTEXT://b:1,PLAINTEXT://c:1")).contains("there twice"));
+        assert!(refused("", None).contains("at least one"));
+    }
+
+    #[test]
+    fn only_plaintext_is_served() {
+        assert!(refused("SSL://a:1", None).contains("listener SSL asks for SSL: only PLAINTEXT"));
+        assert!(refused("OTHER://a:1", None).contains("No security protocol defined for listener OTHER"));
+        assert!(parse("PLAINTEXT://a:1", None, "PLAINTEXT:MAGIC").unwrap_err().1.contains("not a security protocol"));
+        assert!(parse("PLAINTEXT://a:1", None, "PLAINTEXT").unwrap_err().1.contains("NAME:PROTOCOL"));
+    }
+
+    #[test]
+    fn what_is_not_an_address_is_refused() {
+        for text in ["a:1", "PLAINTEXT://a", "PLAINTEXT://a:x", "PLAINTEXT://a:65536", "PLAINTEXT://a:-1", "://a:1"] {
+            assert!(parse(text, None, PROTOCOLS).is_err(), "{text}");
+        }
+        assert!(refused("PLAINTEXT://::1:9092", None).contains("stands in brackets"));
+        assert!(refused("PLAINTEXT://[::1:9092", None).contains("never closed"));
+        assert!(refused("PLAINTEXT://a b:9092", None).contains("neither a host name nor an address"));
+    }
+
+    #[test]
+    fn an_advertised_address_without_a_port_gets_the_bound_one() {
+        assert_eq!(with_port("A://host"), "A://host:0");
+        assert_eq!(with_port("A://host:1"), "A://host:1");
+        assert_eq!(with_port("A://[::1]"), "A://[::1]:0");
+        assert_eq!(with_port("A://[::1]:1"), "A://[::1]:1");
     }
 }

@@ -60,6 +60,7 @@ impl LogConfig {
     /// # Errors
     /// The first name that no topic has, or value that is out of bounds.
     pub fn resolve(overrides: &BTreeMap<String, String>, broker: &BrokerConfig) -> Result<LogConfig, InvalidConfig> {
+        check(overrides)?;
         LogConfig::of(&Layers { overrides, broker: &broker.settings })
     }
 
@@ -98,15 +99,19 @@ impl LogConfig {
 /// # Errors
 /// Kafka's sentence about the first that is wrong (`LogConfig.validate`).
 pub fn check_topic_configs(overrides: &BTreeMap<String, String>) -> Result<(), String> {
+    check(overrides).map_err(|error| error.to_string())
+}
+
+fn check(overrides: &BTreeMap<String, String>) -> Result<(), InvalidConfig> {
     if let Some(name) = overrides.keys().find(|name| topic_table::find(name).is_none()) {
         return Err(match topic_table::NOT_SERVED.contains(&name.as_str()) {
-            true => format!("Topic config {name} is not served by this broker yet"),
-            false => format!("Unknown topic config name: {name}"),
+            true => InvalidConfig::NotServed(name.clone()),
+            false => InvalidConfig::Unknown(name.clone()),
         });
     }
     overrides.iter().try_for_each(|(name, value)| {
         let setting = topic_table::find(name).expect("names were checked");
-        setting.parse(value).map(|_| ()).map_err(|error| error.to_string())
+        setting.parse(value).map(|_| ())
     })
 }
 

@@ -16,6 +16,8 @@ mod log;
 mod native_table;
 mod setting;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod topic_table;
 mod units;
 

@@ -226,8 +226,11 @@ impl Setting {
     /// # Errors
     /// Kafka's sentence: the value, the name, what is allowed.
     pub(super) fn parse(&self, text: &str) -> Result<Value, InvalidConfig> {
-        let refuse =
-            |value: &str, reason: &str| InvalidConfig { name: self.name, value: value.into(), reason: reason.into() };
+        let refuse = |value: &str, reason: &str| InvalidConfig::Value {
+            name: self.name,
+            value: value.into(),
+            reason: reason.into(),
+        };
         let value = self.kind.parse(text).map_err(|reason| refuse(text, &reason))?;
         let items: &[String] = match &value {
             Value::Boolean(_) => &[],
@@ -265,14 +268,23 @@ fn check_number(check: Check, number: i64) -> Result<(), String> {
     }
 }
 
-/// A value that a setting does not take. Prints as Kafka's `ConfigException`.
+/// A setting that is not taken. Prints as Kafka's exceptions do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Invalid value {value} for configuration {name}: {reason}")]
-pub struct InvalidConfig {
-    /// The setting.
-    pub name: &'static str,
-    /// What was given.
-    pub value: String,
-    /// What is allowed.
-    pub reason: String,
+pub enum InvalidConfig {
+    /// No topic has a setting of this name.
+    #[error("Unknown topic config name: {0}")]
+    Unknown(String),
+    /// Kafka's topics have it, this broker's do not yet.
+    #[error("Topic config {0} is not served by this broker yet")]
+    NotServed(String),
+    /// The setting does not take this value.
+    #[error("Invalid value {value} for configuration {name}: {reason}")]
+    Value {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        reason: String,
+    },
 }
