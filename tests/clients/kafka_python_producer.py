@@ -144,12 +144,14 @@ def acks(setting):
 
 @case
 def acks_0_stores_every_record_without_an_answer():
+    if (2, 3, 0) <= VERSION < (3, 0, 0):
+        raise Skip("kafka-python 2.3 builds the request of acks=0 but never writes it to its socket (its #1165)")
     topic = created_topic()
     with producer(acks=0, **NOT_IDEMPOTENT) as client, consumer() as reader:
         futures = [client.send(topic, value, partition=0) for value in TEXT]
         client.flush(timeout=20)
         assert all(future.succeeded() for future in futures)
-        # Nothing tells the producer that its bytes arrived, and kafka-python 2.3 drops unsent ones when it is closed.
+        # Nothing tells the producer that its bytes arrived, and closing it drops what it has not sent.
         eventually(lambda: reader.end_offsets([TopicPartition(topic, 0)])[TopicPartition(topic, 0)] == 50)
     assert [record.value for record in read_all(topic, 50)] == TEXT
 
