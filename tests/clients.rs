@@ -1,0 +1,292 @@
+//! Real clients, unchanged, against a broker: kafka-python of three generations, confluent-kafka, kcat and Apache Kafka's tools.
+//!
+//! * Each test is one client and one group of cases; the cases themselves are in `tests/clients/`.
+//! * A client whose interpreter is not installed is skipped, and said so on standard error; nothing else is skipped silently.
+//! * With `KLAMM_TEST_BOOTSTRAP=host:port` the same tests run against that broker (see `docs/testing.md`).
+
+mod support;
+
+use std::process::Command;
+use std::time::Duration;
+
+use support::broker::Broker;
+use support::java::Tools;
+use support::process::{Finished, print_skipped, run, works};
+use support::python::run_cases;
+
+#[test]
+fn kafka_python_2_0_2_produces() {
+    run_cases("kafka-python-2.0.2", "kafka_python_producer");
+}
+
+#[test]
+fn kafka_python_2_0_2_consumes() {
+    run_cases("kafka-python-2.0.2", "kafka_python_consumer");
+}
+
+#[test]
+fn kafka_python_2_0_2_administers_topics() {
+    run_cases("kafka-python-2.0.2", "kafka_python_admin");
+}
+
+#[test]
+fn kafka_python_2_3_produces() {
+    run_cases("kafka-python-2.3.3", "kafka_python_producer");
+}
+
+#[test]
+fn kafka_python_2_3_consumes() {
+    run_cases("kafka-python-2.3.3", "kafka_python_consumer");
+}
+
+#[test]
+fn kafka_python_2_3_administers_topics() {
+    run_cases("kafka-python-2.3.3", "kafka_python_admin");
+}
+
+#[test]
+fn kafka_python_3_produces() {
+    run_cases("kafka-python-3.0.12", "kafka_python_producer");
+}
+
+#[test]
+fn kafka_python_3_consumes() {
+    run_cases("kafka-python-3.0.12", "kafka_python_consumer");
+}
+
+#[test]
+fn kafka_python_3_administers_topics() {
+    run_cases("kafka-python-3.0.12", "kafka_python_admin");
+}
+
+#[test]
+fn confluent_kafka_produces() {
+    run_cases("confluent-kafka", "confluent_kafka_producer");
+}
+
+#[test]
+fn confluent_kafka_consumes_by_assignment() {
+    run_cases("confluent-kafka", "confluent_kafka_consumer");
+}
+
+#[test]
+fn confluent_kafka_administers_topics() {
+    run_cases("confluent-kafka", "confluent_kafka_admin");
+}
+
+/// A topic name that no other test uses.
+fn new_topic() -> String {
+    format!("t-{}", uuid::Uuid::new_v4().simple())
+}
+
+/// Runs kcat against the broker.
+fn kcat(broker: &Broker, arguments: &[&str], input: &str) -> String {
+    let mut command = Command::new("kcat");
+    command.args(["-b", broker.address()]).args(arguments);
+    run(&mut command, input.as_bytes(), Duration::from_secs(30)).expect_success(&format!("kcat {arguments:?}"))
+}
+
+/// Whether kcat is there; otherwise says that the test was skipped.
+fn has_kcat(wanted_for: &str) -> bool {
+    let found = works("kcat", &["-V"]);
+    if !found {
+        print_skipped(&format!("{wanted_for}: kcat is not installed"));
+    }
+    found
+}
+
+#[test]
+fn kcat_produces_with_keys_and_headers_and_consumes_with_a_format() {
+    if !has_kcat("kcat with keys and headers") {
+        return;
+    }
+    let (broker, topic) = (Broker::start(), new_topic());
+    kcat(&broker, &["-P", "-t", &topic, "-p", "0", "-K", ":", "-H", "h=1", "-H", "h=2"], "a:1\nb:2\nc:3\n");
+    let read = kcat(&broker, &["-C", "-t", &topic, "-p", "0", "-o", "beginning", "-e", "-q", "-f", "%p %o %k %s %h\n"], "");
+    assert_eq!(read, "0 0 a 1 h=1,h=2\n0 1 b 2 h=1,h=2\n0 2 c 3 h=1,h=2\n");
+}
+
+#[test]
+fn kcat_produces_with_every_codec_and_every_acks() {
+    if !has_kcat("kcat with codecs and acks") {
+        return;
+    }
+    let broker = Broker::start();
+    let lines: String = (0..200).map(|i| format!("line {i}, and words that repeat, that repeat, that repeat\n")).collect();
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        for acks in ["0", "1", "all"] {
+            let topic = new_topic();
+            let setting = format!("acks={acks}");
+            kcat(&broker, &["-P", "-t", &topic, "-p", "0", "-z", codec, "-X", &setting, "-X", "linger.ms=20"], &lines);
+            let read = kcat(&broker, &["-C", "-t", &topic, "-p", "0", "-o", "beginning", "-c", "200", "-q"], "");
+            assert_eq!(read, lines, "{codec} with acks {acks}");
+        }
+    }
+}
+
+#[test]
+fn kcat_starts_at_offsets_relative_to_both_ends() {
+    if !has_kcat("kcat with offsets") {
+        return;
+    }
+    let (broker, topic) = (Broker::start(), new_topic());
+    kcat(&broker, &["-P", "-t", &topic, "-p", "0"], "0\n1\n2\n3\n4\n");
+    let from = |offset: &str| kcat(&broker, &["-C", "-t", &topic, "-p", "0", "-o", offset, "-e", "-q"], "");
+    assert_eq!(from("3"), "3\n4\n");
+    assert_eq!(from("-2"), "3\n4\n");
+    assert_eq!(from("beginning"), "0\n1\n2\n3\n4\n");
+    assert_eq!(from("end"), "");
+    assert_eq!(from("s@1000"), "0\n1\n2\n3\n4\n");
+}
+
+#[test]
+fn kcat_queries_offsets_by_time() {
+    if !has_kcat("kcat -Q") {
+        return;
+    }
+    let (broker, topic) = (Broker::start(), new_topic());
+    kcat(&broker, &["-P", "-t", &topic, "-p", "0"], "0\n1\n2\n");
+    let offset_at = |time: &str| kcat(&broker, &["-Q", "-t", &format!("{topic}:0:{time}")], "");
+    // librdkafka's own numbers: -2 is the beginning, -1 the end; a time after the last record gives the end, -1.
+    assert_eq!(offset_at("-2"), format!("{topic} [0] offset 0\n"));
+    assert_eq!(offset_at("-1"), format!("{topic} [0] offset 3\n"));
+    assert_eq!(offset_at("1000"), format!("{topic} [0] offset 0\n"));
+    assert_eq!(offset_at("9000000000000"), format!("{topic} [0] offset -1\n"));
+}
+
+#[test]
+fn kcat_lists_brokers_topics_and_partitions() {
+    if !has_kcat("kcat -L") {
+        return;
+    }
+    let (broker, topic) = (Broker::start(), new_topic());
+    kcat(&broker, &["-P", "-t", &topic, "-p", "0"], "0\n");
+    let listed = kcat(&broker, &["-L", "-t", &topic], "");
+    assert!(listed.contains(" 1 brokers:\n") && listed.contains(&format!("at {} (controller)", broker.address())), "{listed}");
+    assert!(listed.contains(&format!("topic \"{topic}\" with 4 partitions:")), "{listed}");
+    for partition in 0..4 {
+        assert!(listed.contains(&format!("    partition {partition}, leader ")), "{listed}");
+    }
+    let everything = kcat(&broker, &["-L", "-J"], "");
+    let parsed: serde_json::Value = serde_json::from_str(&everything).expect("kcat -J writes JSON");
+    let topics = parsed["topics"].as_array().expect("it lists topics");
+    assert!(topics.iter().any(|each| each["topic"] == topic.as_str()), "{everything}");
+}
+
+#[test]
+fn kcat_produces_idempotently() {
+    if !has_kcat("kcat with idempotence") {
+        return;
+    }
+    let (broker, topic) = (Broker::start(), new_topic());
+    let lines: String = (0..1000).map(|i| format!("{i}\n")).collect();
+    let arguments = ["-P", "-t", &topic, "-p", "0", "-X", "enable.idempotence=true", "-X", "batch.num.messages=50"];
+    kcat(&broker, &arguments, &lines);
+    assert_eq!(kcat(&broker, &["-C", "-t", &topic, "-p", "0", "-o", "beginning", "-c", "1000", "-q"], ""), lines);
+}
+
+const TOPIC_COMMAND: &str = "org.apache.kafka.tools.TopicCommand";
+const CONSOLE_PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
+const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
+const BROKER_API_VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
+const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
+const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
+
+/// Runs a tool against the broker.
+fn tool(tools: &Tools, broker: &Broker, main_class: &str, arguments: &[&str], input: &str) -> Finished {
+    let arguments = [&["--bootstrap-server", broker.address()], arguments].concat();
+    tools.run(main_class, &arguments, input)
+}
+
+#[test]
+fn kafka_topics_creates_lists_describes_and_deletes() {
+    let Some(tools) = Tools::gather("kafka-topics") else { return };
+    let (broker, topic) = (Broker::start(), new_topic());
+    let topics = |arguments: &[&str]| tool(&tools, &broker, TOPIC_COMMAND, arguments, "");
+    let create = ["--create", "--topic", &topic, "--partitions", "3", "--config", "retention.ms=12345"];
+    let created = topics(&create).expect_success("kafka-topics --create");
+    assert!(created.contains(&format!("Created topic {topic}.")), "{created}");
+
+    let again = topics(&create);
+    assert!(!again.succeeded);
+    assert!((again.output + &again.errors).contains("already exists"));
+    topics(&[&create[..], &["--if-not-exists"]].concat()).expect_success("kafka-topics --create --if-not-exists");
+
+    let listed = topics(&["--list"]).expect_success("kafka-topics --list");
+    assert!(listed.lines().any(|line| line == topic), "{listed}");
+
+    let described = topics(&["--describe", "--topic", &topic]).expect_success("kafka-topics --describe");
+    assert!(described.contains("PartitionCount: 3\tReplicationFactor: 1"), "{described}");
+    assert!(described.contains("retention.ms=12345"), "{described}");
+    for partition in 0..3 {
+        assert!(described.contains(&format!("Partition: {partition}\tLeader: ")), "{described}");
+    }
+    assert!(!described.contains("Leader: none"), "{described}");
+
+    topics(&["--delete", "--topic", &topic]).expect_success("kafka-topics --delete");
+    let missing = topics(&["--describe", "--topic", &topic]);
+    assert!(!missing.succeeded && (missing.output + &missing.errors).contains("does not exist"));
+}
+
+#[test]
+fn kafka_broker_api_versions_finds_every_api_usable() {
+    let Some(tools) = Tools::gather("kafka-broker-api-versions") else { return };
+    let broker = Broker::start();
+    let output = tool(&tools, &broker, BROKER_API_VERSIONS, &[], "").expect_success("kafka-broker-api-versions");
+    assert!(output.contains(&format!("{} (id: ", broker.address())), "{output}");
+    // Produce is advertised from 0, although versions below 3 are refused: old librdkafka asks for it (KAFKA-18659).
+    for line in ["Produce(0): 0 to 13 [usable: 13]", "Fetch(1): 4 to 18 [usable: 18]", "Metadata(3): 0 to 13 [usable: 13]"] {
+        assert!(output.contains(line), "{line} is not in\n{output}");
+    }
+    for api in ["CreateTopics(19): 2 to 7", "DeleteTopics(20): 1 to 6", "InitProducerId(22): 0 to "] {
+        assert!(output.contains(api), "{api} is not in\n{output}");
+    }
+}
+
+#[test]
+fn the_console_producer_and_consumer_pass_lines_on() {
+    let Some(tools) = Tools::gather("kafka-console-producer and -consumer") else { return };
+    let (broker, topic) = (Broker::start(), new_topic());
+    tool(&tools, &broker, TOPIC_COMMAND, &["--create", "--topic", &topic, "--partitions", "1"], "").expect_success("create");
+    let keyed = ["--topic", &topic, "--reader-property", "parse.key=true", "--reader-property", "key.separator=:"];
+    tool(&tools, &broker, CONSOLE_PRODUCER, &keyed, "a:1\nb:2\nc:3\n").expect_success("kafka-console-producer");
+    for codec in ["gzip", "snappy", "lz4", "zstd"] {
+        let compressed = ["--topic", &topic, "--compression-codec", codec];
+        tool(&tools, &broker, CONSOLE_PRODUCER, &compressed, &format!("{codec}\n")).expect_success("kafka-console-producer");
+    }
+    let arguments = ["--topic", &topic, "--partition", "0", "--offset", "earliest", "--max-messages", "7"];
+    let read = tool(&tools, &broker, CONSOLE_CONSUMER, &arguments, "").expect_success("kafka-console-consumer");
+    assert_eq!(read, "1\n2\n3\ngzip\nsnappy\nlz4\nzstd\n");
+
+    let from_two = ["--topic", &topic, "--partition", "0", "--offset", "2", "--max-messages", "1"];
+    assert_eq!(tool(&tools, &broker, CONSOLE_CONSUMER, &from_two, "").expect_success("kafka-console-consumer"), "3\n");
+}
+
+#[test]
+fn the_console_producer_creates_a_missing_topic() {
+    let Some(tools) = Tools::gather("kafka-console-producer") else { return };
+    let (broker, topic) = (Broker::start(), new_topic());
+    tool(&tools, &broker, CONSOLE_PRODUCER, &["--topic", &topic], "one\ntwo\n").expect_success("kafka-console-producer");
+    let offsets = tool(&tools, &broker, GET_OFFSETS, &["--topic", &topic], "").expect_success("kafka-get-offsets");
+    let total: i64 = offsets.lines().filter_map(|line| line.rsplit(':').next()?.parse::<i64>().ok()).sum();
+    assert_eq!((total, offsets.lines().count()), (2, 4), "{offsets}");
+}
+
+#[test]
+fn producer_performance_sends_everything_with_each_acks() {
+    let Some(tools) = Tools::gather("kafka-producer-perf-test") else { return };
+    let broker = Broker::start();
+    for acks in ["acks=0", "acks=1", "acks=all"] {
+        let topic = new_topic();
+        tool(&tools, &broker, TOPIC_COMMAND, &["--create", "--topic", &topic, "--partitions", "2"], "").expect_success("create");
+        // Idempotence, which is the default, needs acks=all.
+        let idempotence = if acks == "acks=all" { "enable.idempotence=true" } else { "enable.idempotence=false" };
+        let load = ["--topic", &topic, "--num-records", "20000", "--record-size", "1000", "--throughput", "-1"];
+        let arguments = [&load[..], &["--command-property", acks, "--command-property", idempotence]].concat();
+        let output = tool(&tools, &broker, PRODUCER_PERFORMANCE, &arguments, "").expect_success("kafka-producer-perf-test");
+        assert!(output.contains("20000 records sent"), "{output}");
+        let offsets = tool(&tools, &broker, GET_OFFSETS, &["--topic", &topic], "").expect_success("kafka-get-offsets");
+        let total: i64 = offsets.lines().filter_map(|line| line.rsplit(':').next()?.parse::<i64>().ok()).sum();
+        assert_eq!(total, 20000, "{acks}: {offsets}");
+    }
+}

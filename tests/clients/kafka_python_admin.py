@@ -1,0 +1,206 @@
+"""kafka-python's KafkaAdminClient: topics, their settings and the cluster."""
+
+import uuid
+
+from kafka import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.errors import (
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidTopicError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
+
+from harness import Skip, case, eventually, expect_error, main, new_topic
+from kafka_python_base import VERSION, admin, created_topic, is_ready, leader_of, partition_index, producer, read_all, send_all, topic_name
+
+
+def described_configs(client, kind, name, filter_names=None):
+    """The configs of one resource as {name: (value, is_default)}, out of what each version makes of the response."""
+    resource = ConfigResource(kind, name, filter_names)
+    if VERSION >= (3, 0, 0):
+        configs = client.describe_configs([resource], config_filter="all")[kind.name.lower()][name]
+        return {key: (entry["value"], entry["config_source"] == "DEFAULT_CONFIG") for key, entry in configs.items()}
+    (response,) = client.describe_configs([resource])
+    (result,) = response.resources
+    assert result[0] == 0, result
+    # v1 and v2: name, value, read only, source (5: default), …
+    return {entry[0]: (entry[1], entry[3] == 5) for entry in result[4]}
+
+
+@case
+def create_describe_list_and_delete_a_topic():
+    name = new_topic()
+    with admin() as client:
+        client.create_topics([NewTopic(name, 3, 1)])
+        eventually(lambda: is_ready(client, name, 3))
+        assert name in client.list_topics()
+        (topic,) = client.describe_topics([name])
+        assert topic["error_code"] == 0 and topic_name(topic) == name and not topic["is_internal"], topic
+        assert sorted(map(partition_index, topic["partitions"])) == [0, 1, 2]
+        client.delete_topics([name])
+        eventually(lambda: name not in client.list_topics())
+        assert client.describe_topics([name])[0]["error_code"] == UnknownTopicOrPartitionError.errno
+
+
+@case
+def a_topic_is_ready_to_take_records_when_create_topics_has_answered():
+    names = [new_topic() for _ in range(5)]
+    with admin() as client:
+        client.create_topics([NewTopic(name, 2, 1) for name in names])
+    for name in names:
+        assert send_all(name, [b"x"])[0].offset == 0
+        assert read_all(name, 1)[0].value == b"x"
+
+
+@case
+def creating_a_topic_twice_is_an_error():
+    name = created_topic()
+    with admin() as client:
+        expect_error(TopicAlreadyExistsError, client.create_topics, [NewTopic(name, 1, 1)])
+
+
+@case
+def impossible_topics_are_refused_with_their_own_errors():
+    with admin() as client:
+        expect_error(InvalidPartitionsError, client.create_topics, [NewTopic(new_topic(), 0, 1)])
+        expect_error(InvalidReplicationFactorError, client.create_topics, [NewTopic(new_topic(), 1, 5)])
+        expect_error(InvalidTopicError, client.create_topics, [NewTopic("no/slash", 1, 1)])
+        expect_error(InvalidTopicError, client.create_topics, [NewTopic("x" * 250, 1, 1)])
+        bad = NewTopic(new_topic(), 1, 1, topic_configs={"retention.ms": "soon"})
+        expect_error(KafkaError, client.create_topics, [bad])
+
+
+@case
+def validate_only_creates_nothing():
+    name = new_topic()
+    with admin() as client:
+        client.create_topics([NewTopic(name, 1, 1)], validate_only=True)
+        assert name not in client.list_topics()
+
+
+@case
+def a_topic_with_assignments_lives_on_the_named_brokers():
+    name = new_topic()
+    with admin() as client:
+        cluster = client.describe_cluster()
+        broker = cluster["brokers"][0].get("node_id", cluster["brokers"][0].get("broker_id"))
+        client.create_topics([NewTopic(name, -1, -1, replica_assignments={0: [broker], 1: [broker]})])
+        eventually(lambda: is_ready(client, name, 2))
+        (topic,) = client.describe_topics([name])
+    assert {leader_of(partition) for partition in topic["partitions"]} == {broker}
+
+
+@case
+def topic_configs_come_back_with_their_values_and_defaults():
+    name = created_topic(retention_ms="123456", cleanup_policy="compact", max_message_bytes="54321")
+    with admin() as client:
+        configs = described_configs(client, ConfigResourceType.TOPIC, name)
+    assert configs["retention.ms"] == ("123456", False)
+    assert configs["cleanup.policy"] == ("compact", False)
+    assert configs["max.message.bytes"] == ("54321", False)
+    assert configs["segment.ms"] == ("604800000", True)
+    for known in ("compression.type", "segment.bytes", "retention.bytes", "min.insync.replicas", "message.timestamp.type"):
+        assert known in configs, known
+
+
+@case
+def describing_one_config_gives_only_that_one():
+    name = created_topic()
+    with admin() as client:
+        configs = described_configs(client, ConfigResourceType.TOPIC, name, {"retention.ms": None})
+    assert configs == {"retention.ms": ("604800000", True)}, configs
+
+
+@case
+def broker_configs_are_described():
+    with admin() as client:
+        cluster = client.describe_cluster()
+        broker = cluster["brokers"][0].get("node_id", cluster["brokers"][0].get("broker_id"))
+        configs = described_configs(client, ConfigResourceType.BROKER, str(broker))
+    for known in ("num.partitions", "log.dirs", "message.max.bytes", "auto.create.topics.enable", "node.id"):
+        assert known in configs, known
+    assert int(configs["num.partitions"][0]) >= 1 and configs["node.id"][0] == str(broker)
+
+
+@case
+def the_cluster_has_an_id_a_controller_and_the_broker_we_talk_to():
+    with admin() as client:
+        cluster = client.describe_cluster()
+    identifiers = [broker.get("node_id", broker.get("broker_id")) for broker in cluster["brokers"]]
+    assert cluster["controller_id"] in identifiers, cluster
+    assert len(cluster["cluster_id"]) == 22, cluster
+    assert all(broker["host"] and broker["port"] > 0 for broker in cluster["brokers"])
+
+
+@case
+def deleting_a_topic_that_does_not_exist_is_an_error():
+    with admin() as client:
+        expect_error(UnknownTopicOrPartitionError, client.delete_topics, [new_topic()])
+
+
+@case
+def a_topic_made_again_under_its_old_name_is_empty():
+    name = created_topic()
+    send_all(name, [b"old"] * 5)
+    with admin() as client:
+        client.delete_topics([name])
+        eventually(lambda: name not in client.list_topics())
+        client.create_topics([NewTopic(name, 1, 1)])
+        eventually(lambda: is_ready(client, name, 1))
+    assert send_all(name, [b"new"])[0].offset == 0
+    assert read_all(name, 1)[0].value == b"new"
+
+
+@case
+def describing_all_topics_includes_ours():
+    names = {created_topic(), created_topic(partitions=2)}
+    with admin() as client:
+        described = {topic_name(topic): topic for topic in client.describe_topics()}
+    assert names <= set(described)
+
+
+@case
+def newer_admin_calls_of_kafka_python_3_work():
+    if VERSION < (3, 0, 0):
+        raise Skip("new in kafka-python 3.0")
+    from kafka.admin import OffsetSpec
+
+    name = created_topic(partitions=2)
+    with producer() as client:
+        for stamp in (1000, 3000, 2000):
+            client.send(name, b"x", partition=0, timestamp_ms=stamp)
+        client.flush(timeout=20)
+    with admin() as client:
+        (topic,) = client.describe_topic_partitions([name])["topics"]
+        assert topic["name"] == name and [p["partition_index"] for p in topic["partitions"]] == [0, 1], topic
+        identifier = topic["topic_id"]
+        assert isinstance(identifier, uuid.UUID) and client.describe_topics([identifier])[0]["name"] == name
+        page = client.describe_topic_partitions([name], response_partition_limit=1)
+        assert page["next_cursor"] == {"topic_name": name, "partition_index": 1}, page
+        specs = {TopicPartition(name, 0): OffsetSpec.LATEST, TopicPartition(name, 1): OffsetSpec.EARLIEST}
+        offsets = client.list_partition_offsets(specs)
+        assert [offsets[TopicPartition(name, index)].offset for index in range(2)] == [3, 0], offsets
+        newest = client.list_partition_offsets({TopicPartition(name, 0): OffsetSpec.MAX_TIMESTAMP})[TopicPartition(name, 0)]
+        assert (newest.offset, newest.timestamp) == (1, 3000), newest
+        assert client.list_partition_reassignments() == {}
+        assert client.describe_features() is not None
+        created = client.create_topics({new_topic(): {}})["topics"][0]
+        assert created["num_partitions"] >= 1 and created["replication_factor"] == 1, created
+        client.delete_topics([identifier])
+        eventually(lambda: name not in client.list_topics())
+
+
+@case
+def a_producer_keeps_working_while_another_topic_is_deleted():
+    kept, deleted = created_topic(), created_topic()
+    with producer() as client, admin() as administrator:
+        assert client.send(kept, b"1").get(timeout=20).offset == 0
+        assert client.send(deleted, b"1").get(timeout=20).offset == 0
+        administrator.delete_topics([deleted])
+        assert client.send(kept, b"2").get(timeout=20).offset == 1
+
+
+main()

@@ -1,0 +1,12 @@
+//! What the integration tests share: a broker to talk to, ways to run real clients against it, and a raw client.
+//!
+//! Each test binary compiles this tree for itself and uses a part of it.
+#![allow(dead_code)]
+
+pub mod batch;
+pub mod broker;
+pub mod java;
+pub mod kept;
+pub mod process;
+pub mod python;
+pub mod raw;
