@@ -86,7 +86,7 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
     };
     let limit = match guarded {
-        Ok(()) => body.len() + decoded_bytes_max(body.len()) + BESIDES_BYTES,
+        Ok(_) => body.len() + decoded_bytes_max(body.len()) + BESIDES_BYTES,
         Err(_) => 0,
     };
     assert!(decode_bytes <= limit, "{api} {version}: {decode_bytes} bytes for a body of {}", body.len());

@@ -51,7 +51,7 @@ pub(super) async fn handle(
     let with_operations = request.include_topic_authorized_operations && call.version >= 8;
     let topics = topics.into_iter().map(|topic| {
         let name = topic.name.as_ref().map_or("", |name| name.as_str());
-        let operations = match with_operations && topic.error_code == 0 {
+        let operations = match with_operations {
             true => services.authorizer.allowed(&client.principal, Resource::Topic(name)),
             false => OPERATIONS_NOT_ASKED,
         };

@@ -155,9 +155,9 @@ version that is not here closes the connection too, with a line in the log; an A
 is answered in the form of version 0 with `UNSUPPORTED_VERSION` (35). No feature (`transaction.version`,
 `group.version`, …) is supported or finalized.
 
-Stricter than Kafka: bytes after the end of a request, a client id or a string that is not UTF-8, and a request other
-than Produce and Fetch that would take more memory decoded than 1 MiB and eight times its size, or than 64 MiB, close the
-connection. Kafka skips the bytes, replaces what is not UTF-8, and allocates.
+Stricter than Kafka: a client id or a string that is not UTF-8, and a request other than Produce and Fetch that would
+take more memory decoded than 1 MiB and eight times its size, or than 64 MiB, close the connection. Kafka replaces what is
+not UTF-8, and allocates. Bytes after the end of a request are skipped, as in Kafka: librdkafka 2.16 sends some.
 
 | Key | API | Versions advertised | Versions served |
 |---:|---|---|---|

@@ -119,7 +119,7 @@ impl Request {
     /// Parses the body of a request.
     ///
     /// # Errors
-    /// Anything that the version does not prescribe, bytes after the end, an unknown version.
+    /// Anything that the version does not prescribe, an unknown version. Bytes after the end are skipped, as Kafka does.
     pub fn parse(version: i16, body: &[u8]) -> Result<Request, Malformed> {
         if !(4..=18).contains(&version) {
             return Err(Malformed::new("an unknown version", 0));
@@ -152,7 +152,6 @@ impl Request {
             }
             Ok(())
         })?;
-        reader.end()?;
         Ok(request)
     }
 }

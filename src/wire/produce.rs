@@ -56,7 +56,7 @@ impl<'a> Request<'a> {
     /// Parses the body of a request.
     ///
     /// # Errors
-    /// Anything that the version does not prescribe, bytes after the end, an unknown version.
+    /// Anything that the version does not prescribe, an unknown version. Bytes after the end are skipped, as Kafka does.
     pub fn parse(version: i16, body: &'a [u8]) -> Result<Request<'a>, Malformed> {
         if !(3..=13).contains(&version) {
             return Err(Malformed::new("an unknown version", 0));
@@ -72,7 +72,6 @@ impl<'a> Request<'a> {
             partition_count += usize::from(matches!(step, Step::Partition(_)));
         }
         walk.reader.skip_tagged_fields("the request")?;
-        walk.reader.end()?;
         Ok(Request { version, transactional_id, acks, timeout_ms, partition_count, topics })
     }
 

@@ -85,11 +85,11 @@ def list_topics_of_an_unknown_topic_creates_it():
 
 @case
 def topic_configs_come_back_with_values_sources_and_synonyms():
-    name = created_topic(retention_ms="123456", cleanup_policy="compact")
+    name = created_topic(retention_ms="123456", message_timestamp_type="LogAppendTime")
     resource = ConfigResource(ResourceType.TOPIC, name)
     configs = admin().describe_configs([resource])[resource].result(20)
     assert configs["retention.ms"].value == "123456" and configs["retention.ms"].source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value
-    assert configs["cleanup.policy"].value == "compact"
+    assert configs["message.timestamp.type"].value == "LogAppendTime"
     assert configs["segment.ms"].value == "604800000" and configs["segment.ms"].is_default
     assert not configs["retention.ms"].is_read_only and not configs["retention.ms"].is_sensitive
     assert configs["retention.ms"].synonyms["retention.ms"].value == "123456", configs["retention.ms"].synonyms

@@ -95,11 +95,11 @@ def a_topic_with_assignments_lives_on_the_named_brokers():
 
 @case
 def topic_configs_come_back_with_their_values_and_defaults():
-    name = created_topic(retention_ms="123456", cleanup_policy="compact", max_message_bytes="54321")
+    name = created_topic(retention_ms="123456", message_timestamp_type="LogAppendTime", max_message_bytes="54321")
     with admin() as client:
         configs = described_configs(client, ConfigResourceType.TOPIC, name)
     assert configs["retention.ms"] == ("123456", False)
-    assert configs["cleanup.policy"] == ("compact", False)
+    assert configs["message.timestamp.type"] == ("LogAppendTime", False)
     assert configs["max.message.bytes"] == ("54321", False)
     assert configs["segment.ms"] == ("604800000", True)
     for known in ("compression.type", "segment.bytes", "retention.bytes", "min.insync.replicas", "message.timestamp.type"):

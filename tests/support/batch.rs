@@ -171,7 +171,17 @@ fn read_one(mut batch: &[u8]) -> Stored {
         }
         assert!(batch.is_empty(), "bytes after the last record");
     }
-    Stored { base_offset, leader_epoch, attributes, last_offset_delta, max_timestamp, producer_id, producer_epoch, base_sequence, values }
+    Stored {
+        base_offset,
+        leader_epoch,
+        attributes,
+        last_offset_delta,
+        max_timestamp,
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        values,
+    }
 }
 
 fn read_record(from: &mut &[u8], base_offset: i64) -> (i64, String) {

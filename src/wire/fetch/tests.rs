@@ -362,7 +362,7 @@ proptest! {
             let body = encoded(&reduced(&request, version), version);
             prop_assert!(Request::parse(version, &body[..cut.index(body.len())]).is_err());
             let longer = [&body[..], &[0]].concat();
-            prop_assert_eq!(Request::parse(version, &longer).err().map(Malformed::into_reason), Some("bytes after the message".into()));
+            prop_assert!(Request::parse(version, &longer).is_ok());
             let mut mutated = body.to_vec();
             for (at, byte) in &changes {
                 let at = at.index(mutated.len());

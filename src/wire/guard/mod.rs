@@ -5,7 +5,7 @@
 //! every length as the crate does, and refuses what the crate must not see.
 //!
 //! Invariants. A body that is accepted
-//! - is one request of its API and version, to the last byte;
+//! - begins with one request of its API and version, whose length is returned; what follows is nobody's, and skipped;
 //! - has no array that announces more elements than the bytes after it can hold;
 //! - takes at most [`decoded_bytes_max`] bytes when it is decoded, besides the copy of its own bytes;
 //! - is read by the crate at the same positions: every known tagged field fills its size, a varint has no excess bits,
@@ -45,21 +45,19 @@ pub const fn decoded_bytes_max(body_bytes: usize) -> usize {
     if scaled < DECODED_BYTES_LIMIT { scaled } else { DECODED_BYTES_LIMIT }
 }
 
-/// Whether `body` may be decoded as a request of `api` in `version`.
+/// Whether `body` may be decoded as a request of `api` in `version`; returns how many of its bytes are the request. Kafka
+/// skips what follows, and librdkafka 2.16 sends some behind Metadata version 13.
 ///
 /// # Errors
 /// When the body is not such a request, or would take too much memory.
-pub fn check(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
+pub fn check(api: ApiKey, version: i16, body: &[u8]) -> Result<usize, Malformed> {
     if !api.api().serves(version) {
         return Err(Malformed::new("a version that is not served", 0));
     }
     let encoding = Encoding { version, is_flexible: api.api().is_flexible(version) };
     let mut walk = Walk { cursor: Cursor::new(body), encoding, budget: decoded_bytes_max(body.len()) };
     walk.structure(shapes::of(api))?;
-    match walk.cursor.remaining() {
-        0 => Ok(()),
-        _ => Err(walk.cursor.malformed("bytes after the request")),
-    }
+    Ok(walk.cursor.position())
 }
 
 struct Walk<'a> {
