@@ -358,7 +358,8 @@ impl State {
             return index::relative(self.active.base_offset, batch.last_offset()).is_none();
         }
         let age_max = milliseconds(config.segment_age_max);
-        let jitter = milliseconds(config.segment_jitter_max).min(age_max) as i128 * i128::from(self.jitter) >> 32;
+        let jitter_max = i128::from(milliseconds(config.segment_jitter_max).min(age_max));
+        let jitter = (jitter_max * i128::from(self.jitter)) >> 32;
         let waited = match self.first_timestamp {
             Some(first) if first.0 >= 0 => batch.max_timestamp.0.saturating_sub(first.0),
             _ => now.0.saturating_sub(self.created.0),
