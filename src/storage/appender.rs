@@ -12,13 +12,14 @@ use crate::storage::index::{self, Index};
 use crate::storage::log::{self, Log, State};
 use crate::storage::producers::{ProducerRefusal, Verdict};
 use crate::storage::segment::{self, Segment};
-use crate::storage::writer::{Piece, Writer};
+use crate::storage::writer::Writer;
 use crate::storage::{AppendError, Error, Positions, ReadError, snapshot};
 use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicPartition};
 use parking_lot::MutexGuard;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 use tracing::debug;
 
@@ -67,7 +68,7 @@ pub struct Appender<'a> {
 
 /// A batch that will be stored.
 #[derive(Debug)]
-struct Accepted {
+pub(super) struct Accepted {
     /// Which one of the group.
     place: usize,
     header: [u8; HEADER_BYTES],
@@ -98,8 +99,15 @@ impl<'a> Appender<'a> {
         }
         let mut rest = batches;
         while !rest.is_empty() {
-            let done = self.append_group(rest, &config, now).inspect_err(|_| self.state.pending.clear())?;
-            rest = &mut rest[done..];
+            let mut accepted = std::mem::take(&mut self.state.accepted);
+            accepted.clear();
+            let done = self.append_group(rest, &mut accepted, &config, now);
+            self.state.accepted = accepted;
+            if done.is_err() {
+                self.state.pending.clear();
+                rest.iter_mut().for_each(|batch| batch.outcome = Outcome::Pending);
+            }
+            rest = &mut rest[done?..];
         }
         Ok(())
     }
@@ -108,30 +116,32 @@ impl<'a> Appender<'a> {
     fn append_group(
         &mut self,
         batches: &mut [LeaderBatch<'_>],
+        accepted: &mut Vec<Accepted>,
         config: &LogConfig,
         now: TimestampMs,
     ) -> Result<usize, AppendError> {
         let append_time = (config.timestamp_type == TimestampType::LogAppendTime).then_some(now);
-        let mut accepted: Vec<Accepted> = Vec::with_capacity(batches.len());
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(batches.len());
         let mut next_offset = self.state.positions.log_end;
         let mut bytes = 0;
-        for (place, batch) in batches.iter().enumerate() {
+        let mut done = 0;
+        for (place, batch) in batches.iter_mut().enumerate() {
             assert!(batch.bytes.len() == batch.info.size_bytes as usize, "the header is that of another batch");
-            match self.state.producers.check(&self.state.pending, &batch.info) {
-                Verdict::Append => {}
-                Verdict::Refuse(refusal) => {
-                    outcomes.push(Outcome::Refused(refusal));
-                    continue;
-                }
-                Verdict::Duplicate(stored) => {
-                    let (base_offset, next_offset) = (stored.base_offset, stored.last_offset.plus(1));
-                    outcomes.push(Outcome::Duplicate { base_offset, next_offset, append_time: stored.timestamp });
-                    continue;
-                }
+            let refusal = match self.state.producers.check(&self.state.pending, &batch.info) {
+                Verdict::Append => None,
+                Verdict::Refuse(refusal) => Some(Outcome::Refused(refusal)),
+                Verdict::Duplicate(stored) => Some(Outcome::Duplicate {
+                    base_offset: stored.base_offset,
+                    next_offset: stored.last_offset.plus(1),
+                    append_time: stored.timestamp,
+                }),
+            };
+            if let Some(outcome) = refusal {
+                batch.outcome = outcome;
+                done += 1;
+                continue;
             }
-            let mut info =
-                BatchInfo { base_offset: next_offset, leader_epoch: self.state.positions.leader_epoch, ..batch.info };
+            let leader_epoch = self.state.positions.leader_epoch;
+            let mut info = BatchInfo { base_offset: next_offset, leader_epoch, ..batch.info };
             info.max_timestamp = append_time.unwrap_or(info.max_timestamp);
             if self.state.is_roll_due(bytes, &info, config, now) {
                 if bytes > 0 {
@@ -141,21 +151,19 @@ impl<'a> Appender<'a> {
             }
             let state = &mut *self.state;
             state.producers.prepare(&mut state.pending, &info);
-            let header = record::stamp(batch.bytes, next_offset, info.leader_epoch, append_time);
-            outcomes.push(Outcome::Appended {
-                base_offset: next_offset,
-                append_time: append_time.unwrap_or(TimestampMs::NONE),
-            });
-            accepted.push(Accepted { place, header, info, position: self.state.active.end() + bytes });
+            let header = record::stamp(batch.bytes, next_offset, leader_epoch, append_time);
+            accepted.push(Accepted { place, header, info, position: state.active.end() + bytes });
+            let append_time = append_time.unwrap_or(TimestampMs::NONE);
+            batch.outcome = Outcome::Appended { base_offset: next_offset, append_time };
             next_offset = info.next_offset();
             bytes += batch.bytes.len() as u64;
+            done += 1;
         }
         if !accepted.is_empty() {
-            self.store(batches, &accepted, bytes, segment_bytes(config))?;
-            self.publish_batches(&accepted, next_offset, bytes, config);
+            self.store(batches, accepted, bytes, segment_bytes(config))?;
+            self.publish_batches(accepted, next_offset, bytes, config);
         }
-        batches.iter_mut().zip(&outcomes).for_each(|(batch, outcome)| batch.outcome = *outcome);
-        Ok(outcomes.len())
+        Ok(done)
     }
 
     /// Puts the bytes into the file.
@@ -170,10 +178,8 @@ impl<'a> Appender<'a> {
         if let Err(source) = writer.reserve(bytes, segment_bytes) {
             return Err(self.refuse(bytes, self.io_error("allocate", source)));
         }
-        let pieces: Vec<Piece<'_>> = (accepted.iter())
-            .map(|a| Piece { header: &a.header, body: &batches[a.place].bytes[HEADER_BYTES..] })
-            .collect();
-        let stored = writer.store(&pieces, bytes);
+        let pieces = accepted.iter().flat_map(|a| [&a.header[..], &batches[a.place].bytes[HEADER_BYTES..]]);
+        let stored = writer.store(pieces, bytes);
         stored.map_err(|source| self.give_up(&self.io_error("write", source)))
     }
 
@@ -341,6 +347,15 @@ impl<'a> Appender<'a> {
     }
 }
 
+impl Drop for Appender<'_> {
+    /// What a panic left half-done is not appended to.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.log.take_offline(&"the appender panicked");
+        }
+    }
+}
+
 /// Positions in a segment must fit into Kafka's signed 32 bits.
 pub(super) fn segment_bytes(config: &LogConfig) -> u64 {
     u64::from(config.segment_bytes.min(i32::MAX as u32))
@@ -358,7 +373,8 @@ impl State {
             return index::relative(self.active.base_offset, batch.last_offset()).is_none();
         }
         let age_max = milliseconds(config.segment_age_max);
-        let jitter = milliseconds(config.segment_jitter_max).min(age_max) as i128 * i128::from(self.jitter) >> 32;
+        let jitter_max = i128::from(milliseconds(config.segment_jitter_max).min(age_max));
+        let jitter = (jitter_max * i128::from(self.jitter)) >> 32;
         let waited = match self.first_timestamp {
             Some(first) if first.0 >= 0 => batch.max_timestamp.0.saturating_sub(first.0),
             _ => now.0.saturating_sub(self.created.0),

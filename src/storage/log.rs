@@ -11,7 +11,7 @@
 
 use crate::config::LogConfig;
 use crate::runtime::Clock;
-use crate::storage::appender::Appender;
+use crate::storage::appender::{Accepted, Appender};
 use crate::storage::epochs::{self, LeaderEpochs};
 use crate::storage::files::FileCache;
 use crate::storage::index::Progress;
@@ -23,7 +23,9 @@ use crate::storage::{Error, Tuning, snapshot};
 use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicId, TopicPartition};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
+use std::fmt::Display;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -64,6 +66,8 @@ pub(super) struct State {
     pub(super) positions: Positions,
     pub(super) producers: Producers,
     pub(super) pending: Pending,
+    /// Empty between appends; kept for its memory.
+    pub(super) accepted: Vec<Accepted>,
     pub(super) active: Arc<Segment>,
     /// Opened by the first append.
     pub(super) writer: Option<Writer>,
@@ -109,6 +113,7 @@ impl Log {
             positions: found.positions,
             producers: found.producers,
             pending: Pending::default(),
+            accepted: Vec::new(),
             active,
             writer: None,
             progress: found.progress,
@@ -229,9 +234,12 @@ impl Log {
         let first = segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
         for (i, segment) in segments.iter().enumerate().skip(first) {
             let path = segment.path(&folder, segment::LOG);
-            let file = match segment.own_file() {
-                Some(file) => file,
-                None => Arc::new(File::open(&path).map_err(Error::io("open", &path))?),
+            let file = match segment.own_file().map_or_else(|| File::open(&path).map(Arc::new), Ok) {
+                // Retention was faster: nobody needs what is in it.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && segment.base_offset < self.first_base_offset() => {
+                    continue;
+                }
+                other => other.map_err(Error::io("open", &path))?,
             };
             file.sync_data().map_err(Error::io("sync", &path))?;
             if i + 1 < segments.len() {
@@ -285,7 +293,7 @@ impl Log {
     }
 
     /// Gives the log up after a failure, and says so once.
-    pub(super) fn take_offline(&self, cause: &Error) {
+    pub(super) fn take_offline(&self, cause: &dyn Display) {
         if !self.offline.swap(true, Ordering::AcqRel) {
             let TopicPartition { topic, partition } = &self.topic_partition;
             error!(%topic, %partition, error = %cause, "log went offline");

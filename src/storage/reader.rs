@@ -12,11 +12,13 @@ use crate::runtime::FileSlice;
 use crate::storage::headers::Headers;
 use crate::storage::log::Log;
 use crate::storage::positions::{Bound, Positions};
-use crate::storage::segment::{Segment, Source};
+use crate::storage::segment::{self, Segment, Source};
 use crate::storage::{Error, ReadError};
 use crate::types::{LeaderEpoch, Offset, TimestampMs};
 use bytes::Bytes;
+use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What to do when not even one batch fits into the bytes asked for.
@@ -70,6 +72,7 @@ pub struct FoundRecord {
 
 /// A range of a segment that readers may have, and how to reach it.
 struct Readable<'a> {
+    log: &'a Log,
     segment: &'a Segment,
     source: Source,
     end: u64,
@@ -182,14 +185,14 @@ impl Log {
     }
 
     /// The part of a segment below a bound; `None` when all of it lies above.
-    fn readable<'a>(&self, segment: &'a Segment, bound_bytes: u64) -> Result<Option<Readable<'a>>, ReadError> {
+    fn readable<'a>(&'a self, segment: &'a Segment, bound_bytes: u64) -> Result<Option<Readable<'a>>, ReadError> {
         let end = segment.end_below(bound_bytes);
         if end == 0 {
             return Ok(None);
         }
         let interval_bytes = self.config.load().index_interval_bytes;
-        let source = segment.source(&self.shared.files, &self.folder(), interval_bytes)?;
-        Ok(Some(Readable { segment, source, end }))
+        let source = segment.source(&self.shared.files, &self.folder.load(), interval_bytes)?;
+        Ok(Some(Readable { log: self, segment, source, end }))
     }
 
     /// Retention may rename a segment's files while they are opened: then the log start has passed `from`.
@@ -216,6 +219,15 @@ fn check_range(offset: Offset, positions: &Positions) -> Result<(), ReadError> {
 }
 
 impl Readable<'_> {
+    /// For messages.
+    fn path(&self) -> PathBuf {
+        self.segment.path(&self.log.folder(), segment::LOG)
+    }
+
+    fn cannot_read(&self, source: io::Error) -> ReadError {
+        ReadError::Failed(Error::io("read", &self.path())(source))
+    }
+
     fn headers(&self, position: u64) -> Headers<'_> {
         let map = self.source.map().map(Arc::as_ref);
         Headers::new(self.source.file(), map, position, self.end)
@@ -223,7 +235,7 @@ impl Readable<'_> {
 
     /// The first batch that ends at or after `offset`.
     fn find(&self, offset: Offset) -> Result<Option<(u64, BatchInfo)>, ReadError> {
-        let position = self.segment.position_for(offset, &self.source)?;
+        let position = self.segment.position_for(offset, &self.source).map_err(|e| self.cannot_read(e))?;
         let mut headers = self.headers(position);
         while let Some((position, batch)) = self.next(&mut headers)? {
             if batch.last_offset() >= offset {
@@ -234,7 +246,7 @@ impl Readable<'_> {
     }
 
     fn next(&self, headers: &mut Headers<'_>) -> Result<Option<(u64, BatchInfo)>, ReadError> {
-        Ok(headers.next().map_err(|fault| fault.at(self.source.path()))?)
+        Ok(headers.next().map_err(|fault| fault.at(&self.path()))?)
     }
 
     /// Lends from `start`, where `first` begins.
@@ -263,7 +275,7 @@ impl Readable<'_> {
 
     /// The end of the last batch that ends at or before `limit`, given one such end.
     fn last_end_before(&self, limit: u64, known_end: u64) -> Result<u64, ReadError> {
-        let indexed = self.segment.position_before(limit, &self.source)?;
+        let indexed = self.segment.position_before(limit, &self.source).map_err(|e| self.cannot_read(e))?;
         let mut headers = self.headers(indexed.max(known_end));
         let mut end = indexed.max(known_end);
         while let Some((position, batch)) = self.next(&mut headers)? {
@@ -291,7 +303,7 @@ impl Readable<'_> {
     fn bytes(&self, start: u64, end: u64) -> Result<Bytes, ReadError> {
         let mut bytes = vec![0; (end - start) as usize];
         let read = self.source.file().read_exact_at(&mut bytes, start);
-        read.map_err(Error::io("read", self.source.path()))?;
+        read.map_err(|e| self.cannot_read(e))?;
         Ok(bytes.into())
     }
 
@@ -300,14 +312,15 @@ impl Readable<'_> {
         &self,
         at: TimestampMs,
         log_start: Offset,
-        folder: &std::path::Path,
+        folder: &Path,
     ) -> Result<Option<FoundRecord>, ReadError> {
         let indexed = match self.segment.index().read().as_ref() {
             Some(index) => index.relative_before(at),
             None => self.segment.read_index_files(folder)?.relative_before(at),
         };
         let from = self.segment.base_offset.plus(indexed.into()).max(log_start);
-        let mut headers = self.headers(self.segment.position_for(from, &self.source)?);
+        let position = self.segment.position_for(from, &self.source).map_err(|e| self.cannot_read(e))?;
+        let mut headers = self.headers(position);
         while let Some((position, batch)) = self.next(&mut headers)? {
             if batch.max_timestamp >= at
                 && batch.last_offset() >= log_start
@@ -330,7 +343,7 @@ impl Readable<'_> {
         let bytes = self.bytes(position, position + u64::from(batch.size_bytes))?;
         let corrupt = |error: &dyn std::fmt::Display| {
             let what = format!("at position {position}: {error}");
-            Error::Corrupt { path: self.source.path().to_owned(), what }
+            Error::Corrupt { path: self.path(), what }
         };
         let view = BatchView::parse(&bytes).map_err(|e| corrupt(&e))?;
         let mut records = view.records(DECOMPRESSED_BYTES_MAX).map_err(|e| corrupt(&e))?;

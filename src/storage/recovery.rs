@@ -246,6 +246,7 @@ impl Recovery<'_> {
         let mut index = Index::default();
         let mut first_timestamp = None;
         let mut headers = Headers::new(&file, None, 0, segment.end());
+        let mut bytes = Bytes::new(&file, segment.end());
         let mut end = 0;
         let fault = loop {
             let (position, batch) = match headers.next() {
@@ -258,7 +259,7 @@ impl Recovery<'_> {
                 break Some(format!("offset {} lies below the segment", batch.base_offset));
             }
             let size = u64::from(batch.size_bytes);
-            if crc_of(&file, position + CRC_COVERS, size - CRC_COVERS).map_err(Error::io("read", &path))? != batch.crc {
+            if bytes.crc(position + CRC_COVERS, position + size).map_err(Error::io("read", &path))? != batch.crc {
                 break Some(format!("the checksum of the batch at offset {} is wrong", batch.base_offset));
             }
             if progress.observe(&batch, self.config.index_interval_bytes) {
@@ -278,7 +279,7 @@ impl Recovery<'_> {
         let (end, length) = (kept.end, segment.end());
         let TopicPartition { topic, partition } = self.topic_partition;
         let offset = kept.progress.next_offset;
-        if !is_zero(&file, end, length).map_err(Error::io("read", &path))? {
+        if !Bytes::new(&file, length).are_zero_from(end).map_err(Error::io("read", &path))? {
             let bytes = length - end;
             info!(%topic, %partition, %offset, bytes, reason = fault, "cut an incomplete end off the log");
         }
@@ -440,37 +441,52 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
 
 /// The first byte that a batch's CRC covers.
 const CRC_COVERS: u64 = 21;
-const READ_BYTES: usize = 64 << 10;
+const READ_BYTES: u64 = 256 << 10;
 
-/// The CRC of a range, read in pieces: a length field may claim anything up to the end of the file.
-fn crc_of(file: &File, start: u64, length: u64) -> io::Result<u32> {
-    let mut crc = 0;
-    pieces(file, start, start + length, |bytes| {
-        crc = crc32c::crc32c_append(crc, bytes);
-        true
-    })?;
-    Ok(crc)
+/// The bytes of a file, read a block at a time: a length field may claim anything up to the end of the file.
+struct Bytes<'a> {
+    file: &'a File,
+    end: u64,
+    block: Vec<u8>,
+    block_start: u64,
 }
 
-fn is_zero(file: &File, start: u64, end: u64) -> io::Result<bool> {
-    let mut zero = true;
-    pieces(file, start, end, |bytes| {
-        zero = bytes.iter().all(|b| *b == 0);
-        zero
-    })?;
-    Ok(zero)
-}
-
-fn pieces(file: &File, start: u64, end: u64, mut more: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
-    let mut buffer = vec![0; READ_BYTES.min(usize::try_from(end - start).unwrap_or(READ_BYTES))];
-    let mut position = start;
-    while position < end {
-        let length = buffer.len().min(usize::try_from(end - position).unwrap_or(READ_BYTES));
-        file.read_exact_at(&mut buffer[..length], position)?;
-        if !more(&buffer[..length]) {
-            break;
-        }
-        position += length as u64;
+impl Bytes<'_> {
+    fn new(file: &File, end: u64) -> Bytes<'_> {
+        Bytes { file, end, block: Vec::new(), block_start: 0 }
     }
-    Ok(())
+
+    fn crc(&mut self, start: u64, end: u64) -> io::Result<u32> {
+        let (mut crc, mut position) = (0, start);
+        while position < end {
+            let piece = self.at(position)?;
+            let piece = &piece[..piece.len().min(usize::try_from(end - position).unwrap_or(usize::MAX))];
+            crc = crc32c::crc32c_append(crc, piece);
+            position += piece.len() as u64;
+        }
+        Ok(crc)
+    }
+
+    fn are_zero_from(&mut self, start: u64) -> io::Result<bool> {
+        let mut position = start;
+        while position < self.end {
+            let piece = self.at(position)?;
+            if piece.iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            position += piece.len() as u64;
+        }
+        Ok(true)
+    }
+
+    /// Some bytes from `position`, which lies below the end, on: at least one.
+    fn at(&mut self, position: u64) -> io::Result<&[u8]> {
+        let block_end = self.block_start + self.block.len() as u64;
+        if position < self.block_start || position >= block_end {
+            self.block.resize(READ_BYTES.min(self.end - position) as usize, 0);
+            self.block_start = position;
+            self.file.read_exact_at(&mut self.block, position)?;
+        }
+        Ok(&self.block[(position - self.block_start) as usize..])
+    }
 }

@@ -6,15 +6,16 @@
 //! * a segment holds its own descriptor while it has bytes that were not synced, so that a failed sync is seen on it;
 //!   otherwise its file is opened through the bounded [`FileCache`].
 
+use crate::storage::Error;
 use crate::storage::files::{FileCache, OpenSegment};
 use crate::storage::headers::Headers;
 use crate::storage::index::{self, Index, IndexFile, Progress};
 use crate::storage::map::Map;
-use crate::storage::{Error, ReadError};
 use crate::types::{Offset, TimestampMs};
 use arc_swap::ArcSwapOption;
 use parking_lot::RwLock;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -231,26 +232,20 @@ impl Segment {
     }
 
     /// Where a search for `offset` begins: at or before the batch that holds it.
-    pub(super) fn position_for(&self, offset: Offset, source: &Source) -> Result<u64, ReadError> {
+    pub(super) fn position_for(&self, offset: Offset, source: &Source) -> io::Result<u64> {
         let relative = index::relative(self.base_offset, offset).unwrap_or(i32::MAX as u32);
-        self.search(source, |index| index.position_for(relative), |index| index.position_for(relative))
+        match source {
+            Source::Closed(open) => open.index.position_for(relative),
+            // The segment may have been closed since; then the search begins at its start, once.
+            Source::Active { .. } => Ok(self.index.read().as_ref().map_or(0, |index| index.position_for(relative))),
+        }
     }
 
     /// A batch begins here, at or before `position`.
-    pub(super) fn position_before(&self, position: u64, source: &Source) -> Result<u64, ReadError> {
-        self.search(source, |index| index.position_before(position), |index| index.position_before(position))
-    }
-
-    fn search(
-        &self,
-        source: &Source,
-        in_memory: impl Fn(&Index) -> u64,
-        in_file: impl Fn(&IndexFile) -> std::io::Result<u64>,
-    ) -> Result<u64, ReadError> {
+    pub(super) fn position_before(&self, position: u64, source: &Source) -> io::Result<u64> {
         match source {
-            Source::Closed { open, path } => Ok(in_file(&open.index).map_err(Error::io("read the index of", path))?),
-            // The segment may have been closed since; then the search begins at its start, once.
-            Source::Active { .. } => Ok(self.index.read().as_ref().map_or(0, in_memory)),
+            Source::Closed(open) => open.index.position_before(position),
+            Source::Active { .. } => Ok(self.index.read().as_ref().map_or(0, |index| index.position_before(position))),
         }
     }
 }
@@ -258,29 +253,22 @@ impl Segment {
 /// How the bytes of a segment are reached.
 #[derive(Debug)]
 pub(super) enum Source {
-    Active { file: Arc<File>, map: Option<Arc<Map>>, path: PathBuf },
-    Closed { open: Arc<OpenSegment>, path: PathBuf },
+    Active { file: Arc<File>, map: Option<Arc<Map>> },
+    Closed(Arc<OpenSegment>),
 }
 
 impl Source {
     pub(super) fn file(&self) -> &Arc<File> {
         match self {
             Source::Active { file, .. } => file,
-            Source::Closed { open, .. } => &open.file,
+            Source::Closed(open) => &open.file,
         }
     }
 
     pub(super) fn map(&self) -> Option<&Arc<Map>> {
         match self {
             Source::Active { map, .. } => map.as_ref(),
-            Source::Closed { .. } => None,
-        }
-    }
-
-    /// The log file's path, for messages.
-    pub(super) fn path(&self) -> &Path {
-        match self {
-            Source::Active { path, .. } | Source::Closed { path, .. } => path,
+            Source::Closed(_) => None,
         }
     }
 }
@@ -288,20 +276,20 @@ impl Source {
 impl Segment {
     /// Opens what is needed to read.
     pub(super) fn source(&self, cache: &FileCache, folder: &Path, interval_bytes: u32) -> Result<Source, Error> {
-        let path = self.path(folder, LOG);
         if self.index.read().is_none() {
-            return Ok(Source::Closed { open: self.open(cache, folder, interval_bytes)?, path });
+            return Ok(Source::Closed(self.open(cache, folder, interval_bytes)?));
         }
         let file = match self.own_file() {
             Some(file) => file,
             None => {
                 // The appender may open it at the same time; both descriptors name the same file.
+                let path = self.path(folder, LOG);
                 let file = Arc::new(File::open(&path).map_err(Error::io("open", &path))?);
                 self.file.compare_and_swap(&None::<Arc<File>>, Some(file.clone()));
                 file
             }
         };
-        Ok(Source::Active { file, map: self.map(), path })
+        Ok(Source::Active { file, map: self.map() })
     }
 }
 

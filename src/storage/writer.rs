@@ -7,7 +7,6 @@
 //!
 //! Where the file system refuses to allocate, there is no map, and positioned writes extend the file.
 
-use crate::record::HEADER_BYTES;
 use crate::storage::map::MapWriter;
 use crate::storage::segment::Segment;
 use crate::storage::{Allocation, Tuning};
@@ -23,13 +22,6 @@ const CHUNK_BYTES_MIN: u64 = 64 << 10;
 const CHUNK_BYTES_MAX: u64 = 64 << 20;
 /// `IOV_MAX` of Linux.
 const SLICES_MAX: usize = 1024;
-
-/// A batch as it will lie in the file: a header of ours, then the producer's bytes without theirs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Piece<'a> {
-    pub(super) header: &'a [u8; HEADER_BYTES],
-    pub(super) body: &'a [u8],
-}
 
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -119,14 +111,14 @@ impl Writer {
     ///
     /// # Errors
     /// The write failed; how much of it was written is not known.
-    pub(super) fn store(&mut self, pieces: &[Piece<'_>], bytes: u64) -> io::Result<()> {
+    pub(super) fn store<'a>(&mut self, pieces: impl Iterator<Item = &'a [u8]>, bytes: u64) -> io::Result<()> {
         let end = self.end + bytes;
         match &mut self.map {
             MapState::Mapped(map) if bytes < self.tuning.map_below_bytes && map.reaches(end) => {
                 let mut position = self.end;
-                for part in pieces.iter().flat_map(|piece| [&piece.header[..], piece.body]) {
-                    map.store(position, part);
-                    position += part.len() as u64;
+                for piece in pieces {
+                    map.store(position, piece);
+                    position += piece.len() as u64;
                 }
             }
             _ => self.write(pieces)?,
@@ -135,9 +127,8 @@ impl Writer {
         Ok(())
     }
 
-    fn write(&self, pieces: &[Piece<'_>]) -> io::Result<()> {
-        let parts = pieces.iter().flat_map(|piece| [&piece.header[..], piece.body]);
-        let mut slices: Vec<IoSlice<'_>> = parts.filter(|part| !part.is_empty()).map(IoSlice::new).collect();
+    fn write<'a>(&self, pieces: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+        let mut slices: Vec<IoSlice<'_>> = pieces.filter(|piece| !piece.is_empty()).map(IoSlice::new).collect();
         let (mut rest, mut position) = (&mut slices[..], self.end);
         while !rest.is_empty() {
             let some = &rest[..rest.len().min(SLICES_MAX)];
