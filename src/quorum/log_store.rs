@@ -83,6 +83,8 @@ impl Log {
         let bytes = fs::read(&path).map_err(Error::io(&path))?;
         let (LogHeader { purged }, first) = folder.read_header(&path, &bytes)?;
         let (entries, end) = read_entries(&path, &bytes, first, purged)?;
+        let last = entries.last_key_value().map(|(_, entry): (_, &Entry)| entry.log_id).or(purged);
+        check_against_vote(&path, last, vote)?;
         let file = File::options().read(true).write(true).open(&path).map_err(Error::io(&path))?;
         if end < bytes.len() {
             warn!(path = %path.display(), bytes = bytes.len() - end, "cut off what a crash left unfinished of the metadata log");
@@ -169,6 +171,17 @@ fn read_vote(folder: &Folder) -> Result<Option<Vote>, Error> {
     };
     let (vote, _): (Vote, _) = folder.read_header(&path, &bytes)?;
     Ok(Some(Vote { committed: false, ..vote }))
+}
+
+/// A group is founded by its first entry, voted in after that, and votes before each term's entries.
+fn check_against_vote(path: &Path, last: Option<LogId>, vote: Option<Vote>) -> Result<(), Error> {
+    let reason = match (last, vote) {
+        (None, Some(_)) => "it has no entry, but there has been a vote",
+        (Some(last), None) if last.leader_id.term > 0 => "it has entries of an election, but the vote is lost",
+        (Some(last), Some(vote)) if last.leader_id.term > vote.leader_id.term => "its entries are newer than the vote",
+        _ => return Ok(()),
+    };
+    Err(Error::corrupt(path, 0, reason))
 }
 
 /// The entries from byte `at`, and where the right frames end.
