@@ -1,6 +1,6 @@
 use super::topic::{Rules, decide_creation, decide_deletion};
 use super::*;
-use crate::metadata::{Endpoint, Partition, SecurityProtocol};
+use crate::metadata::{Endpoint, Partition, SecurityProtocol, Topic};
 use crate::quorum::QuorumConfig;
 use crate::types::{BrokerId, ClusterId, LeaderEpoch, PartitionEpoch, ProducerId, TimestampMs, TopicName};
 use uuid::Uuid;
@@ -48,7 +48,7 @@ fn assigned(name: &str, assignments: &[(i32, &[i32])]) -> NewTopic {
     NewTopic { assignments, ..topic(name) }
 }
 
-fn decide(image: &ClusterImage, topics: &[NewTopic]) -> (Vec<Record>, Vec<(String, Result<Arc<Topic>, TopicError>)>) {
+fn decide(image: &ClusterImage, topics: &[NewTopic]) -> Decision<Created> {
     let rules = Rules { defaults: DEFAULTS, config_check: &no_foo, now: TimestampMs(7) };
     let mut number = 0;
     decide_creation(image, topics, &rules, || {
@@ -163,7 +163,8 @@ fn assignments_are_refused_as_kafka_refuses_them() {
     let counts = NewTopic { replication_factor: Some(1), ..assigned("a", &[(0, &[1])]) };
     let text = "A manual partition assignment was specified, but replication factor was not set to -1.";
     assert_eq!(refusal(&image, counts), TopicError::InvalidRequest(text.into()));
-    let cases: &[(&[(i32, &[i32])], &str)] = &[
+    type Case<'a> = (&'a [(i32, &'a [i32])], &'a str);
+    let cases: &[Case<'_>] = &[
         (&[(0, &[1]), (0, &[2])], "Found multiple manual partition assignments for partition 0"),
         (&[(0, &[])], "The manual partition assignment includes an empty replica list."),
         (&[(0, &[9])], "The manual partition assignment includes broker 9, but no such broker is registered."),
