@@ -143,11 +143,14 @@ impl Log {
     }
 
     fn save_vote(&mut self, vote: Vote) -> io::Result<()> {
-        self.write(|log| {
-            let mut bytes = Vec::new();
-            log.folder.push_header(&mut bytes, &vote)?;
-            log.folder.replace(VOTE, &bytes)
-        })?;
+        // That an election was won is forgotten at the next start anyway: not worth two syncs.
+        if self.vote.is_none_or(|saved| saved.leader_id != vote.leader_id) {
+            self.write(|log| {
+                let mut bytes = Vec::new();
+                log.folder.push_header(&mut bytes, &vote)?;
+                log.folder.replace(VOTE, &bytes)
+            })?;
+        }
         self.vote = Some(vote);
         Ok(())
     }
