@@ -30,6 +30,7 @@ use std::ops::RangeBounds;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::warn;
 
 const LOG: &str = "log";
@@ -46,6 +47,8 @@ struct Log {
     folder: Arc<Folder>,
     file: File,
     end: u64,
+    /// How many bytes were appended since the log was last written anew.
+    grown: Arc<AtomicU64>,
     entries: BTreeMap<u64, Entry>,
     purged: Option<LogId>,
     vote: Option<Vote>,
@@ -63,6 +66,11 @@ impl LogStore {
     pub(super) fn open(folder: Arc<Folder>, lifeline: Lifeline) -> Result<LogStore, Error> {
         let log = Arc::new(Mutex::new(Log::open(folder)?));
         Ok(LogStore { log, _lifeline: Arc::new(lifeline) })
+    }
+
+    /// Shows how many bytes were appended since a snapshot last shortened the log.
+    pub(super) fn grown(&self) -> Arc<AtomicU64> {
+        self.log.lock().grown.clone()
     }
 
     /// The last entry that the log no longer has.
@@ -90,7 +98,8 @@ impl Log {
             warn!(path = %path.display(), bytes = bytes.len() - end, "cut off what a crash left unfinished of the metadata log");
             file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
         }
-        Ok(Log { folder, file, end: end as u64, entries, purged, vote, poisoned: false })
+        let grown = Arc::new(AtomicU64::new((end - first) as u64));
+        Ok(Log { folder, file, end: end as u64, grown, entries, purged, vote, poisoned: false })
     }
 
     fn state(&self) -> LogState<Engine> {
@@ -108,6 +117,7 @@ impl Log {
             log.file.write_all_at(&bytes, log.end)?;
             log.file.sync_data()?;
             log.end += bytes.len() as u64;
+            log.grown.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             Ok(())
         })?;
         self.entries.extend(entries.into_iter().map(|entry| (entry.log_id.index, entry)));
@@ -124,7 +134,7 @@ impl Log {
             return Ok(());
         }
         self.purged = Some(upto);
-        self.entries = self.entries.split_off(&(upto.index + 1));
+        self.entries = self.entries.split_off(&upto.index.saturating_add(1));
         self.rewrite()
     }
 
@@ -138,6 +148,7 @@ impl Log {
             log.folder.replace(LOG, &bytes)?;
             log.file = File::options().read(true).write(true).open(log.folder.file(LOG))?;
             log.end = bytes.len() as u64;
+            log.grown.store(0, Ordering::Relaxed);
             Ok(())
         })
     }

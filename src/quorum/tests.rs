@@ -1,5 +1,6 @@
 use super::engine::{Engine, StorageIOError};
 use super::*;
+use crate::metadata::ConfigResource;
 use crate::types::{TimestampMs, TopicId, TopicName};
 use openraft::storage::RaftLogStorageExt;
 use openraft::testing::{StoreBuilder, Suite};
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-const SMALL: Retention = Retention { snapshot_every: 20, entries_kept: 5 };
+const SMALL: Retention = Retention { snapshot_every: 20, snapshot_bytes: u64::MAX, entries_kept: 5 };
 
 fn config() -> QuorumConfig {
     QuorumConfig { node_id: BrokerId(1), cluster_id: ClusterId("cluster".into()) }
@@ -253,6 +254,28 @@ async fn snapshots_bound_the_log_and_a_restart_begins_with_the_newest() {
     }
     let log = fs::metadata(folder.path().join("log")).unwrap().len();
     assert!(log < 10_000, "{log} bytes of log");
+}
+
+#[tokio::test]
+async fn a_few_large_entries_bring_about_a_snapshot_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let retention = Retention { snapshot_every: 1_000_000, snapshot_bytes: 10_000, entries_kept: 0 };
+    let quorum = Quorum::open_retaining(folder.path(), config(), retention).await.unwrap();
+    let large = |round: u32| {
+        let value = Some(format!("{round}{}", "x".repeat(6_000)));
+        vec![Record::Config { resource: ConfigResource::Brokers, name: "large".into(), value }]
+    };
+    let mut metrics = quorum.0.raft.metrics();
+    for round in 1..=3 {
+        quorum.propose(large(round), quorum.image().index).await.unwrap();
+        let last = quorum.propose(large(round), quorum.image().index).await.unwrap().index;
+        let purged = metrics.wait_for(|metrics| metrics.purged.is_some_and(|purged| purged.index >= last));
+        tokio::time::timeout(Duration::from_secs(10), purged).await.unwrap().unwrap();
+        assert!(fs::metadata(folder.path().join("log")).unwrap().len() < 1000);
+    }
+    let before = quorum.image();
+    quorum.shutdown().await;
+    assert_eq!(open(folder.path()).await.image(), before);
 }
 
 #[tokio::test]
