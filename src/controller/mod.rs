@@ -19,9 +19,9 @@ mod tests;
 pub use crate::quorum::ProposeError;
 pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
 pub use error::{Error, TopicError};
-pub use topic::{DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef};
+pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef};
 
-use crate::metadata::{ClusterImage, Record, Topic};
+use crate::metadata::{ClusterImage, Record};
 use crate::quorum::Quorum;
 use crate::runtime::Clock;
 use crate::types::{BrokerEpoch, BrokerId, TopicId};
@@ -102,11 +102,7 @@ impl Controller {
     ///
     /// # Errors
     /// Those of the quorum; what is wrong with a topic is in its answer.
-    pub async fn create_topics(
-        &self,
-        topics: Vec<NewTopic>,
-        mode: Mode,
-    ) -> Result<Decided<Vec<(String, Result<Arc<Topic>, TopicError>)>>, Error> {
+    pub async fn create_topics(&self, topics: Vec<NewTopic>, mode: Mode) -> Result<Decided<Created>, Error> {
         let now = self.clock.now();
         self.decide(|image| {
             let rules = topic::Rules { defaults: self.defaults, config_check: &*self.config_check, now };
@@ -123,10 +119,7 @@ impl Controller {
     ///
     /// # Errors
     /// Those of the quorum; what is wrong with a reference is in its answer.
-    pub async fn delete_topics(
-        &self,
-        topics: Vec<TopicRef>,
-    ) -> Result<Decided<Vec<(TopicRef, Result<DeletedTopic, TopicError>)>>, Error> {
+    pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Decided<Deleted>, Error> {
         self.decide(|image| Ok(topic::decide_deletion(image, &topics))).await
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Invariants: leaders go round all unfenced brokers; the followers of partitions with the same leader are spread too
 //! (Kafka's `AdminUtils.replicaIndex`); a fenced broker is taken only when the others are too few. Racks are not looked at.
-//! Texts are those of Kafka's `StripedReplicaPlacer`.
+//! Texts are those of Kafka's `StripedReplicaPlacer` up to 4.2; 4.3 speaks of cordoned log directories too, which we do not
+//! have.
 
 use super::TopicError;
 use crate::metadata::{ClusterImage, Partition};

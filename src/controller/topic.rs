@@ -57,8 +57,10 @@ pub(super) struct Rules<'a> {
     pub(super) now: TimestampMs,
 }
 
-type Created = Vec<(String, Result<Arc<Topic>, TopicError>)>;
-type Deleted = Vec<(TopicRef, Result<DeletedTopic, TopicError>)>;
+/// One answer per name, in the order of the request.
+pub type Created = Vec<(String, Result<Arc<Topic>, TopicError>)>;
+/// One answer per reference, in the order of the request.
+pub type Deleted = Vec<(TopicRef, Result<DeletedTopic, TopicError>)>;
 
 /// Decides which topics come to be. Ids come from `new_id`, and with them the choice of the first broker.
 pub(super) fn decide_creation(

@@ -11,6 +11,9 @@ mod image;
 mod model;
 mod record;
 
+#[cfg(test)]
+mod tests;
+
 pub use image::{ClusterImage, Inconsistent};
 pub use model::{Broker, Endpoint, Partition, SecurityProtocol, Topic};
 pub use record::{ConfigResource, Record};

@@ -54,15 +54,17 @@ pub(super) enum Verdict {
 /// When snapshots are made, and what they leave of the log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retention {
-    /// A snapshot after this many entries.
+    /// A snapshot after this many entries…
     pub snapshot_every: u64,
-    /// How many entries a snapshot leaves in the log, for followers that are a little behind.
+    /// … or when the log has grown by this many bytes: entries may hold thousands of partitions.
+    pub snapshot_bytes: u64,
+    /// How many entries a snapshot leaves in the log: for followers that are a little behind, so none without any.
     pub entries_kept: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Retention { snapshot_every: 2000, entries_kept: 200 }
+        Retention { snapshot_every: 2000, snapshot_bytes: 16 << 20, entries_kept: 0 }
     }
 }
 

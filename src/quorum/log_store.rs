@@ -30,6 +30,7 @@ use std::ops::RangeBounds;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::warn;
 
 const LOG: &str = "log";
@@ -46,6 +47,8 @@ struct Log {
     folder: Arc<Folder>,
     file: File,
     end: u64,
+    /// How many bytes were appended since the log was last written anew.
+    grown: Arc<AtomicU64>,
     entries: BTreeMap<u64, Entry>,
     purged: Option<LogId>,
     vote: Option<Vote>,
@@ -63,6 +66,11 @@ impl LogStore {
     pub(super) fn open(folder: Arc<Folder>, lifeline: Lifeline) -> Result<LogStore, Error> {
         let log = Arc::new(Mutex::new(Log::open(folder)?));
         Ok(LogStore { log, _lifeline: Arc::new(lifeline) })
+    }
+
+    /// Shows how many bytes were appended since a snapshot last shortened the log.
+    pub(super) fn grown(&self) -> Arc<AtomicU64> {
+        self.log.lock().grown.clone()
     }
 
     /// The last entry that the log no longer has.
@@ -83,12 +91,15 @@ impl Log {
         let bytes = fs::read(&path).map_err(Error::io(&path))?;
         let (LogHeader { purged }, first) = folder.read_header(&path, &bytes)?;
         let (entries, end) = read_entries(&path, &bytes, first, purged)?;
+        let last = entries.last_key_value().map(|(_, entry): (_, &Entry)| entry.log_id).or(purged);
+        check_against_vote(&path, last, vote)?;
         let file = File::options().read(true).write(true).open(&path).map_err(Error::io(&path))?;
         if end < bytes.len() {
             warn!(path = %path.display(), bytes = bytes.len() - end, "cut off what a crash left unfinished of the metadata log");
             file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
         }
-        Ok(Log { folder, file, end: end as u64, entries, purged, vote, poisoned: false })
+        let grown = Arc::new(AtomicU64::new((end - first) as u64));
+        Ok(Log { folder, file, end: end as u64, grown, entries, purged, vote, poisoned: false })
     }
 
     fn state(&self) -> LogState<Engine> {
@@ -106,6 +117,7 @@ impl Log {
             log.file.write_all_at(&bytes, log.end)?;
             log.file.sync_data()?;
             log.end += bytes.len() as u64;
+            log.grown.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             Ok(())
         })?;
         self.entries.extend(entries.into_iter().map(|entry| (entry.log_id.index, entry)));
@@ -122,7 +134,7 @@ impl Log {
             return Ok(());
         }
         self.purged = Some(upto);
-        self.entries = self.entries.split_off(&(upto.index + 1));
+        self.entries = self.entries.split_off(&upto.index.saturating_add(1));
         self.rewrite()
     }
 
@@ -136,16 +148,20 @@ impl Log {
             log.folder.replace(LOG, &bytes)?;
             log.file = File::options().read(true).write(true).open(log.folder.file(LOG))?;
             log.end = bytes.len() as u64;
+            log.grown.store(0, Ordering::Relaxed);
             Ok(())
         })
     }
 
     fn save_vote(&mut self, vote: Vote) -> io::Result<()> {
-        self.write(|log| {
-            let mut bytes = Vec::new();
-            log.folder.push_header(&mut bytes, &vote)?;
-            log.folder.replace(VOTE, &bytes)
-        })?;
+        // That an election was won is forgotten at the next start anyway: not worth two syncs.
+        if self.vote.is_none_or(|saved| saved.leader_id != vote.leader_id) {
+            self.write(|log| {
+                let mut bytes = Vec::new();
+                log.folder.push_header(&mut bytes, &vote)?;
+                log.folder.replace(VOTE, &bytes)
+            })?;
+        }
         self.vote = Some(vote);
         Ok(())
     }
@@ -169,6 +185,17 @@ fn read_vote(folder: &Folder) -> Result<Option<Vote>, Error> {
     };
     let (vote, _): (Vote, _) = folder.read_header(&path, &bytes)?;
     Ok(Some(Vote { committed: false, ..vote }))
+}
+
+/// A group is founded by its first entry, voted in after that, and votes before each term's entries.
+fn check_against_vote(path: &Path, last: Option<LogId>, vote: Option<Vote>) -> Result<(), Error> {
+    let reason = match (last, vote) {
+        (None, Some(_)) => "it has no entry, but there has been a vote",
+        (Some(last), None) if last.leader_id.term > 0 => "it has entries of an election, but the vote is lost",
+        (Some(last), Some(vote)) if last.leader_id.term > vote.leader_id.term => "its entries are newer than the vote",
+        _ => return Ok(()),
+    };
+    Err(Error::corrupt(path, 0, reason))
 }
 
 /// The entries from byte `at`, and where the right frames end.

@@ -40,6 +40,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use supervision::Failure;
@@ -72,6 +73,8 @@ struct Running {
     raft: Raft,
     published: Arc<Published>,
     failure: Failure,
+    log_grown: Arc<AtomicU64>,
+    snapshot_bytes: u64,
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
@@ -79,6 +82,7 @@ struct Running {
 struct Started {
     raft: Raft,
     published: Arc<Published>,
+    log_grown: Arc<AtomicU64>,
 }
 
 impl Quorum {
@@ -101,8 +105,9 @@ impl Quorum {
         });
         let thread = thread.map_err(Error::io(path))?;
         let ended = |_| Error::Engine("its thread ended".into());
-        let Started { raft, published } = start.await.map_err(ended)??;
-        Ok(Quorum(Arc::new(Running { raft, published, failure, stop: Mutex::new(Some((stop, thread))) })))
+        let Started { raft, published, log_grown } = start.await.map_err(ended)??;
+        let (snapshot_bytes, stop) = (retention.snapshot_bytes, Mutex::new(Some((stop, thread))));
+        Ok(Quorum(Arc::new(Running { raft, published, failure, log_grown, snapshot_bytes, stop })))
     }
 
     /// The newest image. Costs no lock.
@@ -134,6 +139,7 @@ impl Quorum {
             written = self.0.raft.client_write(change) => written,
             reason = self.0.failure.wait() => return Err(ProposeError::Failed(reason.to_string())),
         };
+        self.bound_log().await;
         match written {
             Ok(response) => match response.data {
                 Verdict::Changed => Ok(Applied { index: response.log_id.index }),
@@ -141,6 +147,14 @@ impl Quorum {
             },
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => Err(ProposeError::NotLeader),
             Err(e) => Err(ProposeError::Failed(e.to_string())),
+        }
+    }
+
+    /// The engine counts entries; this looks at their bytes.
+    async fn bound_log(&self) {
+        if self.0.log_grown.load(Ordering::Relaxed) >= self.0.snapshot_bytes {
+            // A snapshot that is being built already is not begun again; a failed engine is reported elsewhere.
+            let _ = self.0.raft.trigger().snapshot().await;
         }
     }
 
@@ -182,10 +196,10 @@ fn run(
     let _lifeline = failure.lifeline("metadata quorum's thread");
     let opened = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(Error::io(path));
     let opened = opened.and_then(|runtime| {
-        let (raft, published) = runtime.block_on(start(path, config, retention, failure))?;
-        Ok((runtime, raft, published))
+        let started = runtime.block_on(start(path, config, retention, failure))?;
+        Ok((runtime, started))
     });
-    let (runtime, raft, published) = match opened {
+    let (runtime, opened) = match opened {
         Ok(opened) => opened,
         Err(e) => {
             // The folder is unlocked by now: the runtime and all that held it are gone.
@@ -195,7 +209,8 @@ fn run(
         }
     };
     // A caller that no longer waits drops the sender of `stopped`, and the engine stops.
-    let _ = started.send(Ok(Started { raft: raft.clone(), published }));
+    let raft = opened.raft.clone();
+    let _ = started.send(Ok(opened));
     runtime.block_on(async {
         tokio::select! {
             _ = stopped => failure.expect_end(),
@@ -208,12 +223,7 @@ fn run(
 }
 
 /// Opens the files, starts the engine, wins the election, and waits until everything committed is applied.
-async fn start(
-    path: &Path,
-    config: &QuorumConfig,
-    retention: Retention,
-    failure: &Failure,
-) -> Result<(Raft, Arc<Published>), Error> {
+async fn start(path: &Path, config: &QuorumConfig, retention: Retention, failure: &Failure) -> Result<Started, Error> {
     let node_id = u64::try_from(config.node_id.0).map_err(|_| Error::NodeId(config.node_id))?;
     let folder = Arc::new(Folder::open(path, config.node_id, config.cluster_id.clone())?);
     let snapshots = Arc::new(SnapshotStore::open(folder.clone())?);
@@ -222,13 +232,13 @@ async fn start(
     if log.purged() > state_machine.applied() {
         return Err(Error::corrupt(path, 0, "the log begins after the newest snapshot ends"));
     }
-    let published = state_machine.published();
+    let (published, log_grown) = (state_machine.published(), log.grown());
     let engine = |e: &dyn std::fmt::Display| Error::Engine(e.to_string());
     let settings = Arc::new(single_voter(retention).validate().map_err(|e| engine(&e))?);
     let raft = Raft::new(node_id, settings, network::NoPeers, log, state_machine).await.map_err(|e| engine(&e))?;
     let led = tokio::time::timeout(START_DEADLINE, lead(&raft, node_id)).await;
     match led {
-        Ok(Ok(())) => Ok((raft, published)),
+        Ok(Ok(())) => Ok(Started { raft, published, log_grown }),
         Ok(Err(e)) => Err(Error::Engine(e)),
         Err(_) => Err(Error::Engine(format!("it did not lead within {} seconds", START_DEADLINE.as_secs()))),
     }

@@ -14,7 +14,6 @@ use crate::metadata::{ClusterImage, Record};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -110,7 +109,10 @@ impl SnapshotStore {
 
     /// The state that a snapshot's data describe.
     pub(super) fn parse(&self, meta: &SnapshotMeta, data: &[u8]) -> Result<Taken, Error> {
-        let reason = |e: &dyn ToString| Error::corrupt(Path::new(&meta.snapshot_id), 0, e.to_string());
+        let reason = |e: &dyn ToString| {
+            let path = self.folder.file(PREFIX);
+            Error::corrupt(&path, 0, format!("snapshot {}: {}", meta.snapshot_id, e.to_string()))
+        };
         let data: Data = serde_json::from_slice(data).map_err(|e| reason(&e))?;
         let image = ClusterImage::restore(self.folder.cluster_id().clone(), data.index, data.records);
         let image = image.map_err(|e| reason(&e))?;

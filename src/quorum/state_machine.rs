@@ -76,7 +76,7 @@ impl StateMachine {
         self.applied
     }
 
-    fn apply_entry(&mut self, entry: Entry) -> Result<Verdict, StorageError> {
+    fn apply_entry(&mut self, entry: Entry) -> Result<Verdict, Box<StorageError>> {
         let verdict = match entry.payload {
             EntryPayload::Blank => Verdict::Nothing,
             EntryPayload::Membership(membership) => {
@@ -89,16 +89,17 @@ impl StateMachine {
         Ok(verdict)
     }
 
-    fn apply_change(&mut self, log_id: LogId, change: &Change) -> Result<Verdict, StorageError> {
+    fn apply_change(&mut self, log_id: LogId, change: &Change) -> Result<Verdict, Box<StorageError>> {
         if change.format > FORMAT {
             let text = format!("entry in format {}; this version knows formats up to {FORMAT}", change.format);
-            return Err(StorageIOError::apply(log_id, AnyError::error(text)).into());
+            return Err(Box::new(StorageIOError::apply(log_id, AnyError::error(text)).into()));
         }
         if change.decided_on != self.image.index {
             return Ok(Verdict::Stale);
         }
         let applied = self.image.apply(log_id.index, &change.records);
-        applied.map(|()| Verdict::Changed).map_err(|e| StorageIOError::apply(log_id, AnyError::new(&e)).into())
+        let fatal = |e| Box::new(StorageIOError::apply(log_id, AnyError::new(&e)).into());
+        applied.map(|()| Verdict::Changed).map_err(fatal)
     }
 
     fn publish(&self) {
@@ -123,7 +124,8 @@ impl RaftStateMachine<Engine> for StateMachine {
         I::IntoIter: OptionalSend,
     {
         let before = self.image.index;
-        let verdicts = entries.into_iter().map(|entry| self.apply_entry(entry)).collect::<Result<Vec<_>, _>>()?;
+        let verdicts = entries.into_iter().map(|entry| self.apply_entry(entry)).collect::<Result<Vec<_>, _>>();
+        let verdicts = verdicts.map_err(|e| *e)?;
         if self.image.index != before {
             self.publish();
         }
