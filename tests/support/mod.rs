@@ -10,3 +10,4 @@ pub mod kept;
 pub mod process;
 pub mod python;
 pub mod raw;
+pub mod requests;

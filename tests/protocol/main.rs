@@ -1,0 +1,32 @@
+//! Every version of every API that is served, spoken by a raw client: one good request with its answer, and the failures.
+//!
+//! * One file per family of APIs; each test has topics of its own.
+//! * Each KIP we claim is named by a test.
+//! * All of it runs against Apache Kafka too (`KLAMM_TEST_BOOTSTRAP`, see `docs/testing.md`); where we differ on purpose the
+//!   test asks `Broker::is_klamm` and says why.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod api_versions;
+mod cluster;
+mod configs;
+mod connections;
+mod epochs;
+mod fetch;
+mod fetch_sessions;
+mod list_offsets;
+mod metadata;
+mod produce;
+mod producers;
+mod topics;
+
+use support::broker::Broker;
+use support::raw::Client;
+
+/// A broker and a connection to it.
+fn connect() -> (Broker, Client) {
+    let broker = Broker::start();
+    let client = Client::connect(broker.address());
+    (broker, client)
+}
