@@ -15,6 +15,8 @@
 //! * a part that ends by itself stops the whole broker ([`Broker::failed`]); it never goes on half.
 
 mod housekeeping;
+#[cfg(test)]
+mod tests;
 
 use crate::config::{self, BrokerConfig};
 use crate::controller::{self, BrokerRegistration, Controller, Defaults};

@@ -119,7 +119,10 @@ fn topics_by_id(services: &Services, client: &Client, ids: BTreeSet<TopicId>) ->
         Some(topic) if may(services, client, Operation::Describe, topic.name.as_str()) => {
             described(services, &image, client, topic)
         }
-        _ => MetadataResponseTopic::default().with_topic_id(id.0).with_error_code(ErrorCode::UnknownTopicId.code()),
+        _ => MetadataResponseTopic::default()
+            .with_name(None)
+            .with_topic_id(id.0)
+            .with_error_code(ErrorCode::UnknownTopicId.code()),
     };
     ids.into_iter().map(one).collect()
 }

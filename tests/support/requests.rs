@@ -10,7 +10,9 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
-use kafka_protocol::messages::{CreateTopicsRequest, FetchRequest, FetchResponse, MetadataRequest, ProduceRequest, TopicName};
+use kafka_protocol::messages::{
+    CreateTopicsRequest, FetchRequest, FetchResponse, MetadataRequest, ProduceRequest, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
@@ -60,7 +62,9 @@ pub fn text(from: &str) -> StrBytes {
 
 /// A request for one topic with one replica.
 pub fn create_request(name: &TopicName, partitions: i32, configs: &[(&str, &str)]) -> CreateTopicsRequest {
-    let config = |(key, value): &(&str, &str)| CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)));
+    let config = |(key, value): &(&str, &str)| {
+        CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
+    };
     let topic = CreatableTopic::default()
         .with_name(name.clone())
         .with_num_partitions(partitions)
@@ -72,7 +76,9 @@ pub fn create_request(name: &TopicName, partitions: i32, configs: &[(&str, &str)
 /// A request for these topics by name that creates none.
 pub fn metadata_request(names: &[&TopicName]) -> MetadataRequest {
     let topic = |name: &&TopicName| MetadataRequestTopic::default().with_name(Some((*name).clone()));
-    MetadataRequest::default().with_topics(Some(names.iter().map(topic).collect())).with_allow_auto_topic_creation(false)
+    MetadataRequest::default()
+        .with_topics(Some(names.iter().map(topic).collect()))
+        .with_allow_auto_topic_creation(false)
 }
 
 /// What Metadata says of the topic once all its partitions have leaders; asks again until then.
@@ -80,7 +86,10 @@ pub fn wait_until_led(client: &mut Client, name: &TopicName) -> MetadataResponse
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         let topic = client.call(&metadata_request(&[name]), 12).topics.remove(0);
-        if topic.error_code == 0 && !topic.partitions.is_empty() && topic.partitions.iter().all(|each| each.leader_id.0 >= 0) {
+        if topic.error_code == 0
+            && !topic.partitions.is_empty()
+            && topic.partitions.iter().all(|each| each.leader_id.0 >= 0)
+        {
             return topic;
         }
         assert!(Instant::now() < deadline, "the topic has no leader: {topic:?}");
@@ -89,7 +98,9 @@ pub fn wait_until_led(client: &mut Client, name: &TopicName) -> MetadataResponse
 
 /// A Produce request with acks=all for these partitions of one topic.
 pub fn produce_request(version: i16, topic: &Topic, partitions: &[(i32, Bytes)]) -> ProduceRequest {
-    let data = |(index, records): &(i32, Bytes)| PartitionProduceData::default().with_index(*index).with_records(Some(records.clone()));
+    let data = |(index, records): &(i32, Bytes)| {
+        PartitionProduceData::default().with_index(*index).with_records(Some(records.clone()))
+    };
     let mut of_topic = TopicProduceData::default().with_partition_data(partitions.iter().map(data).collect());
     if version >= PRODUCE_BY_ID {
         of_topic.topic_id = topic.id;
@@ -100,7 +111,13 @@ pub fn produce_request(version: i16, topic: &Topic, partitions: &[(i32, Bytes)])
 }
 
 /// Produces to one partition and gives its part of the response.
-pub fn produce(client: &mut Client, version: i16, topic: &Topic, partition: i32, records: Bytes) -> PartitionProduceResponse {
+pub fn produce(
+    client: &mut Client,
+    version: i16,
+    topic: &Topic,
+    partition: i32,
+    records: Bytes,
+) -> PartitionProduceResponse {
     let mut response = client.call(&produce_request(version, topic, &[(partition, records)]), version);
     let mut of_topic = response.responses.remove(0);
     if version >= PRODUCE_BY_ID {
@@ -128,7 +145,11 @@ pub fn fetch_request(version: i16, topic: &Topic, partitions: &[(i32, i64)]) -> 
     } else {
         of_topic.topic = topic.name.clone();
     }
-    let request = FetchRequest::default().with_max_wait_ms(0).with_min_bytes(0).with_max_bytes(1 << 24).with_topics(vec![of_topic]);
+    let request = FetchRequest::default()
+        .with_max_wait_ms(0)
+        .with_min_bytes(0)
+        .with_max_bytes(1 << 24)
+        .with_topics(vec![of_topic]);
     if version >= 7 { request.with_session_epoch(-1) } else { request }
 }
 

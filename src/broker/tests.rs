@@ -1,0 +1,252 @@
+//! What only a broker as a whole shows: the order of one connection, waits for replicas, starts and stops.
+
+use super::*;
+use crate::record::BatchBuilder;
+use crate::types::BrokerId;
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, BrokerId as WireBrokerId, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse,
+    RequestHeader, TopicName as WireName,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+const PRODUCE: (i16, i16) = (0, 9);
+const FETCH: (i16, i16) = (1, 12);
+const API_VERSIONS: (i16, i16) = (18, 0);
+const NONE: i16 = 0;
+const REQUEST_TIMED_OUT: i16 = 7;
+
+fn config(data: &tempfile::TempDir) -> BrokerConfig {
+    let flags = config::Flags {
+        listen: vec!["127.0.0.1:0".into()],
+        data_dir: Some(data.path().display().to_string()),
+        ..config::Flags::default()
+    };
+    BrokerConfig::load(None, &flags).unwrap()
+}
+
+/// A broker with a topic `alone` of one replica, and a topic `pair` whose second replica, broker 2, never fetches.
+async fn broker_with_a_silent_replica(data: &tempfile::TempDir) -> Broker {
+    let broker = Broker::start(config(data)).await.unwrap();
+    let controller = controller(&broker.config, &broker.quorum, &Clock::system());
+    let silent = BrokerRegistration { id: BrokerId(2), incarnation: Uuid::new_v4(), endpoints: vec![], rack: None };
+    controller.register_broker(silent).await.unwrap();
+    let topic = |name: &str, brokers: Vec<i32>| controller::NewTopic {
+        name: name.into(),
+        assignments: vec![(0, brokers)],
+        ..controller::NewTopic::default()
+    };
+    let topics = vec![topic("alone", vec![1]), topic("pair", vec![1, 2])];
+    let created = controller.create_topics(topics, controller::Mode::Apply).await.unwrap();
+    broker.partitions.wait_applied(created.index).await;
+    broker
+}
+
+fn frame(api: (i16, i16), correlation_id: i32, request: &impl Encodable) -> Vec<u8> {
+    let header = RequestHeader::default()
+        .with_request_api_key(api.0)
+        .with_request_api_version(api.1)
+        .with_correlation_id(correlation_id);
+    let mut body = BytesMut::new();
+    let header_version = if api == API_VERSIONS { 1 } else { 2 };
+    header.encode(&mut body, header_version).unwrap();
+    request.encode(&mut body, api.1).unwrap();
+    [&u32::try_from(body.len()).unwrap().to_be_bytes()[..], &body].concat()
+}
+
+fn batch(value: &str) -> Bytes {
+    let mut batch = BatchBuilder::new(crate::types::Offset::ZERO);
+    batch.append(Clock::system().now(), None, Some(value.as_bytes()), &[]);
+    batch.build()
+}
+
+fn produce(correlation_id: i32, topic: &str, acks: i16, timeout_ms: i32, value: &str) -> Vec<u8> {
+    let data = PartitionProduceData::default().with_index(0).with_records(Some(batch(value)));
+    let topic = TopicProduceData::default()
+        .with_name(WireName(StrBytes::from_string(topic.into())))
+        .with_partition_data(vec![data]);
+    let request = ProduceRequest::default().with_acks(acks).with_timeout_ms(timeout_ms).with_topic_data(vec![topic]);
+    frame(PRODUCE, correlation_id, &request)
+}
+
+fn fetch(correlation_id: i32, topic: &str, max_wait_ms: i32) -> Vec<u8> {
+    let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
+    let topic = FetchTopic::default()
+        .with_topic(WireName(StrBytes::from_string(topic.into())))
+        .with_partitions(vec![partition]);
+    let request = FetchRequest::default()
+        .with_replica_id(WireBrokerId(-1))
+        .with_max_wait_ms(max_wait_ms)
+        .with_min_bytes(1)
+        .with_session_epoch(-1)
+        .with_topics(vec![topic]);
+    frame(FETCH, correlation_id, &request)
+}
+
+async fn connect(broker: &Broker) -> TcpStream {
+    TcpStream::connect(broker.bound()[0].address).await.unwrap()
+}
+
+/// The next answer: its correlation id and what follows.
+async fn answer(stream: &mut TcpStream) -> (i32, Bytes) {
+    let length = stream.read_u32().await.unwrap();
+    let mut body = vec![0; length as usize];
+    stream.read_exact(&mut body).await.unwrap();
+    let mut body = Bytes::from(body);
+    (body.get_i32(), body)
+}
+
+fn produced(mut body: Bytes) -> (i16, i64) {
+    body.advance(1); // the tagged fields of the header
+    let response = ProduceResponse::decode(&mut body, PRODUCE.1).unwrap();
+    let partition = &response.responses[0].partition_responses[0];
+    (partition.error_code, partition.base_offset)
+}
+
+fn fetched(mut body: Bytes) -> (i64, usize) {
+    body.advance(1);
+    let response = FetchResponse::decode(&mut body, FETCH.1).unwrap();
+    let partition = &response.responses[0].partitions[0];
+    (partition.high_watermark, partition.records.as_ref().map_or(0, Bytes::len))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn produces_that_wait_for_replicas_overlap_and_are_answered_in_order() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    let before = Instant::now();
+    let frames = [
+        produce(1, "pair", -1, 400, "a"),
+        produce(2, "pair", -1, 400, "b"),
+        produce(3, "alone", 1, 400, "c"),
+        produce(4, "pair", -1, 400, "d"),
+    ];
+    stream.write_all(&frames.concat()).await.unwrap();
+    // Appended while the first waits for its replica.
+    let mut other = connect(&broker).await;
+    other.write_all(&fetch(9, "alone", 10_000)).await.unwrap();
+    assert!(fetched(answer(&mut other).await.1).1 > 0);
+    assert!(before.elapsed() < Duration::from_millis(400), "the third was not appended while the first waited");
+    let expected =
+        [(1, (REQUEST_TIMED_OUT, 0)), (2, (REQUEST_TIMED_OUT, 1)), (3, (NONE, 0)), (4, (REQUEST_TIMED_OUT, 2))];
+    for (correlation_id, outcome) in expected {
+        let (id, body) = answer(&mut stream).await;
+        assert_eq!((id, produced(body)), (correlation_id, outcome));
+    }
+    let took = before.elapsed();
+    assert!(took >= Duration::from_millis(400), "{took:?}");
+    assert!(took < Duration::from_millis(1100), "three waits of 400 ms did not overlap: {took:?}");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_other_request_waits_until_the_produces_before_it_are_answered() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    let before = Instant::now();
+    let frames = [
+        produce(1, "pair", -1, 300, "a"),
+        frame(API_VERSIONS, 2, &ApiVersionsRequest::default()),
+        produce(3, "alone", 1, 300, "b"),
+    ];
+    stream.write_all(&frames.concat()).await.unwrap();
+    let ids = [answer(&mut stream).await.0, answer(&mut stream).await.0, answer(&mut stream).await.0];
+    assert_eq!(ids, [1, 2, 3]);
+    assert!(before.elapsed() >= Duration::from_millis(300));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_replicas_do_not_have_is_not_read() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    stream.write_all(&produce(1, "pair", 1, 1000, "a")).await.unwrap();
+    assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
+    stream.write_all(&fetch(2, "pair", 50)).await.unwrap();
+    assert_eq!(fetched(answer(&mut stream).await.1), (0, 0));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_a_waiting_fetch_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    stream.write_all(&fetch(1, "alone", 60_000)).await.unwrap();
+    // Answered behind the fetch, were it not waiting; so the fetch has begun when the stop comes or never will.
+    let before = Instant::now();
+    broker.shutdown().await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(5));
+    assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_brokers_live_in_one_process() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let [first, second] =
+        [broker_with_a_silent_replica(&folders[0]).await, broker_with_a_silent_replica(&folders[1]).await];
+    assert_ne!(first.cluster_id(), second.cluster_id());
+    assert_ne!(first.bound()[0].address, second.bound()[0].address);
+    first.shutdown().await.unwrap();
+    let mut stream = connect(&second).await;
+    stream.write_all(&produce(1, "alone", -1, 1000, "a")).await.unwrap();
+    assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
+    second.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clean_stop_keeps_the_leader_epochs_and_an_unclean_one_raises_them() {
+    let data = tempfile::tempdir().unwrap();
+    let epoch = |broker: &Broker| broker.quorum.image().topic("alone").unwrap().partitions[0].leader_epoch.0;
+    let broker = broker_with_a_silent_replica(&data).await;
+    assert_eq!(epoch(&broker), 0);
+    broker.shutdown().await.unwrap();
+    let broker = Broker::start(config(&data)).await.unwrap();
+    assert_eq!(epoch(&broker), 0);
+    broker.quorum.shutdown().await;
+    drop(broker);
+    // The directory's lock is free when the last task has let go of the partitions.
+    let broker = loop {
+        match Broker::start(config(&data)).await {
+            Ok(broker) => break broker,
+            Err(Error::Storage(storage::Error::Locked { .. })) => tokio::task::yield_now().await,
+            Err(e) => panic!("{e}"),
+        }
+    };
+    assert_eq!(epoch(&broker), 1);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_without_their_metadata_are_refused() {
+    let data = tempfile::tempdir().unwrap();
+    broker_with_a_silent_replica(&data).await.shutdown().await.unwrap();
+    std::fs::remove_dir_all(data.path().join(METADATA_FOLDER)).unwrap();
+    assert!(matches!(Broker::start(config(&data)).await, Err(Error::MetadataMissing { .. })));
+    assert!(data.path().join("alone-0").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_left_of_a_creation_or_deletion_is_whole_or_gone_after_a_start() {
+    let data = tempfile::tempdir().unwrap();
+    broker_with_a_silent_replica(&data).await.shutdown().await.unwrap();
+    // Deleted in the metadata, the files not yet; created in the metadata, the files not yet.
+    std::fs::create_dir(data.path().join("half-0")).unwrap();
+    std::fs::write(data.path().join("half-0/00000000000000000000.log"), b"").unwrap();
+    std::fs::remove_dir_all(data.path().join("alone-0")).unwrap();
+    let broker = Broker::start(config(&data)).await.unwrap();
+    assert!(!data.path().join("half-0").exists());
+    let mut stream = connect(&broker).await;
+    stream.write_all(&produce(1, "alone", 1, 1000, "a")).await.unwrap();
+    assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
+    broker.shutdown().await.unwrap();
+}
