@@ -120,12 +120,11 @@ impl LeaderEpochs {
         checkpoint::replace_unsynced(&self.path, checkpoint::format_lines(lines).as_bytes())
     }
 
-    /// Makes the file last.
+    /// Makes the file's contents last; should its new name not, recovery finds the newer epochs in the batches.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
         if !self.synced {
             let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
             file.sync_all().map_err(Error::io("sync", &self.path))?;
-            self.path.parent().map_or(Ok(()), checkpoint::sync_folder)?;
             self.synced = true;
         }
         Ok(())

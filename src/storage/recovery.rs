@@ -3,7 +3,7 @@
 //! Invariants:
 //! * after a clean stop the log is taken as it is: one walk from the last index entry finds its end;
 //! * after any other stop every batch from the recovery point's segment on is checked (length, magic, CRC, offsets that
-//!   rise), and the log is cut before the first that is not whole; what was allocated ahead, zeros, is cut silently;
+//!   rise), and the log is cut before the first that is not whole; what was allocated ahead, zeros, is passed over;
 //! * indexes and the producers' state are made from the log where files are missing or do not agree with it.
 //!
 //! Source: Kafka's `LogLoader`, `LogSegment.recover`, `UnifiedLog.rebuildProducerState`.
@@ -279,7 +279,12 @@ impl Recovery<'_> {
         let (end, length) = (kept.end, segment.end());
         let TopicPartition { topic, partition } = self.topic_partition;
         let offset = kept.progress.next_offset;
-        if !Bytes::new(&file, length).are_zero_from(end).map_err(Error::io("read", &path))? {
+        if Bytes::new(&file, length).are_zero_from(end).map_err(Error::io("read", &path))? {
+            if after.is_empty() {
+                // What was allocated ahead may stay: the next append stores there.
+                return Ok(());
+            }
+        } else {
             let bytes = length - end;
             info!(%topic, %partition, %offset, bytes, reason = fault, "cut an incomplete end off the log");
         }
