@@ -48,16 +48,15 @@ pub(super) struct Headers<'a> {
     position: u64,
     end: u64,
     last_offset: Option<Offset>,
-    block: [u8; BLOCK_BYTES],
+    /// Empty as long as the map answers.
+    block: Vec<u8>,
     block_start: u64,
-    block_length: usize,
 }
 
 impl<'a> Headers<'a> {
     /// Walks from `position`, where a batch begins, to `end`, where one ends. Reads from the map where there is one.
     pub(super) fn new(file: &'a File, map: Option<&'a Map>, position: u64, end: u64) -> Headers<'a> {
-        let block = [0; BLOCK_BYTES];
-        Headers { file, map, position, end, last_offset: None, block, block_start: 0, block_length: 0 }
+        Headers { file, map, position, end, last_offset: None, block: Vec::new(), block_start: 0 }
     }
 
     /// The next batch and where it begins; `None` at the end.
@@ -91,10 +90,11 @@ impl<'a> Headers<'a> {
         if let Some(bytes) = self.map.and_then(|map| map.bytes(position..header_end)) {
             return Ok(bytes);
         }
-        if position < self.block_start || header_end > self.block_start + self.block_length as u64 {
+        if position < self.block_start || header_end > self.block_start + self.block.len() as u64 {
             let length = usize::try_from(self.end - position).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
-            self.file.read_exact_at(&mut self.block[..length], position).map_err(Fault::Io)?;
-            (self.block_start, self.block_length) = (position, length);
+            self.block.resize(length, 0);
+            self.block_start = position;
+            self.file.read_exact_at(&mut self.block, position).map_err(Fault::Io)?;
         }
         let start = (position - self.block_start) as usize;
         Ok(&self.block[start..start + HEADER_BYTES])

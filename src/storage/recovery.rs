@@ -179,12 +179,8 @@ impl Recovery<'_> {
     /// The active segment after a clean stop; `None` when it is not as a clean stop leaves it.
     fn trust(&self, segment: &Segment) -> Result<Option<Active>, Error> {
         let file = self.open_log_file(segment.base_offset)?;
-        let mut index = segment.read_index_files(self.folder)?;
-        if !segment.points_at_batches(&index, &file) {
-            index = Index::default();
-        }
-        let progress = match segment.complete(&mut index, &file, self.folder, self.config.index_interval_bytes) {
-            Ok(progress) => progress,
+        let (index, progress) = match segment.load_index(&file, self.folder, self.config.index_interval_bytes) {
+            Ok(loaded) => loaded,
             Err(Error::Corrupt { path, what }) => {
                 warn!(path = %path.display(), what, "segment is not as a clean stop leaves it, checking it");
                 return Ok(None);
