@@ -4,6 +4,7 @@
 //! Source: Kafka's `CheckpointFile`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`.
 
 use crate::storage::Error;
+use crate::storage::segment::is_possible;
 use crate::types::{Offset, PartitionIndex, TopicName, TopicPartition};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -89,7 +90,7 @@ pub(super) fn read_offsets(path: &Path) -> Result<HashMap<TopicPartition, Offset
         let mut words = line.split(' ');
         let topic = TopicName::new(words.next()?).ok()?;
         let partition = PartitionIndex(words.next()?.parse().ok()?);
-        let offset = Offset(words.next()?.parse().ok().filter(|offset| *offset >= 0)?);
+        let offset = words.next()?.parse().ok().map(Offset).filter(|offset| is_possible(*offset))?;
         words.next().is_none().then_some((TopicPartition { topic, partition }, offset))
     };
     let parsed = read_lines(path)?.into_iter().map(|line| {

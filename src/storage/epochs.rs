@@ -56,8 +56,9 @@ impl LeaderEpochs {
 
     /// As [`assign`](Self::assign), but saved by the caller. True when something changed.
     pub(super) fn note(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
-        let news = self.latest().is_none_or(|last| epoch != last.epoch || start < last.start);
-        if news && epoch >= LeaderEpoch(0) {
+        let differs = self.latest().is_none_or(|last| epoch != last.epoch || start < last.start);
+        let news = differs && epoch >= LeaderEpoch(0);
+        if news {
             self.insert(EpochStart { epoch, start });
         }
         news

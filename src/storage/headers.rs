@@ -6,6 +6,7 @@
 use crate::record::{BatchInfo, HEADER_BYTES};
 use crate::storage::Error;
 use crate::storage::map::Map;
+use crate::storage::segment::is_possible;
 use crate::types::Offset;
 use std::fs::File;
 use std::io;
@@ -14,9 +15,6 @@ use std::path::Path;
 
 /// As much as lies between two index entries by default, so that most searches need one read.
 const BLOCK_BYTES: usize = 4096;
-
-/// No batch begins above: its last offset and the one after it must be numbers too.
-const OFFSET_MAX: i64 = i64::MAX - (1 << 32);
 
 /// Why a walk cannot go on.
 #[derive(Debug)]
@@ -74,7 +72,7 @@ impl<'a> Headers<'a> {
         if u64::from(batch.size_bytes) > left {
             return Err(broken(format!("a batch of {} bytes, of which {left} are there", batch.size_bytes)));
         }
-        if !(0..OFFSET_MAX).contains(&batch.base_offset.0) {
+        if !is_possible(batch.base_offset) {
             return Err(broken(format!("offset {} is impossible", batch.base_offset)));
         }
         if batch.last_offset_delta < 0 || self.last_offset.is_some_and(|last| batch.base_offset <= last) {

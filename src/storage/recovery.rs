@@ -119,12 +119,10 @@ impl Recovery<'_> {
             LastStop::Unclean => files.bases.partition_point(|b| *b <= recovery_point).saturating_sub(1),
         };
         let mut segments: Vec<Arc<Segment>> = Vec::new();
-        let mut base_bytes = 0;
         for base in &files.bases {
             let path = segment::file_path(self.folder, *base, segment::LOG);
             let length = path.metadata().map_err(Error::io("inspect", &path))?.len();
-            segments.push(Arc::new(Segment::closed(*base, base_bytes, length)));
-            base_bytes += length;
+            segments.push(Arc::new(Segment::closed(*base, 0, length)));
         }
         let trusted = match first_checked == segments.len() {
             true => self.trust(segments.last().expect("there is at least one"))?,
@@ -153,15 +151,16 @@ impl Recovery<'_> {
         epochs.truncate_from_start(log_start)?;
         self.remove_stray_snapshots(&files.snapshots, &segments, log_end)?;
 
+        // Only now is it known how long each is.
         let last = segments.pop().expect("there is at least one");
-        let log_end_bytes = last.base_bytes + active.end;
-        segments.push(Arc::new(Segment::active(
-            last.base_offset,
-            last.base_bytes,
-            active.end,
-            active.index,
-            &active.progress,
-        )));
+        let mut log_end_bytes = 0;
+        for segment in &mut segments {
+            *segment = Arc::new(Segment::closed(segment.base_offset, log_end_bytes, segment.end()));
+            log_end_bytes += segment.end();
+        }
+        let (base_offset, end, progress) = (last.base_offset, active.end, active.progress);
+        segments.push(Arc::new(Segment::active(base_offset, log_end_bytes, end, active.index, &progress)));
+        log_end_bytes += end;
         Ok(Recovered {
             segments,
             progress: active.progress,
@@ -200,6 +199,11 @@ impl Recovery<'_> {
         producers: &mut Producers,
         epochs: &mut LeaderEpochs,
     ) -> Result<Active, Error> {
+        if let Some(before) = first.checked_sub(1).map(|place| &segments[place]) {
+            let file = self.open_log_file(before.base_offset)?;
+            let (_, progress) = before.load_index(&file, self.folder, self.config.index_interval_bytes)?;
+            self.refuse_overlap(progress.next_offset, &segments[first])?;
+        }
         let mut epochs_changed = false;
         let mut place = first;
         let active = loop {
@@ -211,7 +215,10 @@ impl Recovery<'_> {
                 }
             })?;
             let is_last = place + 1 == segments.len();
-            if let Some(fault) = &checked.fault {
+            let next_base = segments.get(place + 1).map(|next| next.base_offset);
+            if let Some(fault) = &checked.fault
+                && !self.trim_if_followed(&segment, &checked.active, next_base)?
+            {
                 self.cut(&segment, &checked.active, fault, &segments[place + 1..])?;
                 segments.truncate(place + 1);
                 break checked.active;
@@ -219,11 +226,7 @@ impl Recovery<'_> {
             if is_last {
                 break checked.active;
             }
-            let next = &segments[place + 1];
-            if next.base_offset < checked.active.progress.next_offset {
-                let path = next.path(self.folder, segment::LOG);
-                return Err(Error::Corrupt { path, what: "begins below the end of the segment before it".into() });
-            }
+            self.refuse_overlap(checked.active.progress.next_offset, &segments[place + 1])?;
             let mut index = checked.active.index;
             index.push_time(segment.base_offset, checked.active.progress.largest);
             index.write(&segment.path(self.folder, segment::INDEX), &segment.path(self.folder, segment::TIME_INDEX))?;
@@ -233,6 +236,31 @@ impl Recovery<'_> {
             epochs.save()?;
         }
         Ok(active)
+    }
+
+    /// Two segments that hold the same offsets: which one is right cannot be known here.
+    fn refuse_overlap(&self, end: Offset, next: &Segment) -> Result<(), Error> {
+        if next.base_offset >= end {
+            return Ok(());
+        }
+        let path = next.path(self.folder, segment::LOG);
+        Err(Error::Corrupt { path, what: format!("the segment before it ends at offset {end}") })
+    }
+
+    /// A closed segment that still has what was allocated ahead, because a power cut took the trim: gives it back. True
+    /// when the log goes on in the next segment.
+    fn trim_if_followed(&self, segment: &Segment, kept: &Active, next_base: Option<Offset>) -> Result<bool, Error> {
+        if next_base != Some(kept.progress.next_offset) {
+            return Ok(false);
+        }
+        let path = segment.path(self.folder, segment::LOG);
+        let file = File::options().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
+        if !Bytes::new(&file, segment.end()).are_zero_from(kept.end).map_err(Error::io("read", &path))? {
+            return Ok(false);
+        }
+        file.set_len(kept.end).map_err(Error::io("cut", &path))?;
+        segment.set_end(kept.end);
+        Ok(true)
     }
 
     fn check(&self, segment: &Segment, mut seen: impl FnMut(&BatchInfo)) -> Result<Checked, Error> {

@@ -38,11 +38,16 @@ pub(super) fn file_path(folder: &Path, base_offset: Offset, ending: &str) -> Pat
     folder.join(format!("{:020}.{ending}", base_offset.0))
 }
 
+/// Whether a number from disk can be an offset: what a segment may hold after it must have numbers too.
+pub(super) fn is_possible(offset: Offset) -> bool {
+    (0..i64::MAX - (1 << 33)).contains(&offset.0)
+}
+
 /// The offset in the name of a file with this ending.
 pub(super) fn parse_file_name(name: &str, ending: &str) -> Option<Offset> {
     let digits = name.strip_suffix(ending)?.strip_suffix('.')?;
     let all_digits = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
-    all_digits.then(|| digits.parse().ok()).flatten().map(Offset)
+    all_digits.then(|| digits.parse().ok()).flatten().map(Offset).filter(|offset| is_possible(*offset))
 }
 
 /// "Not looked up yet", for the largest timestamp of a segment that was there at the start.
@@ -312,5 +317,6 @@ mod tests {
         assert_eq!(parse_file_name("00000000000000000042.log.deleted", LOG), None);
         assert_eq!(parse_file_name("0000000000000000004x.index", INDEX), None);
         assert_eq!(parse_file_name("99999999999999999999.log", LOG), None, "beyond any offset");
+        assert_eq!(parse_file_name("09223372036854775807.log", LOG), None, "nothing could follow");
     }
 }
