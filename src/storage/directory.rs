@@ -89,9 +89,9 @@ impl DataDirectory {
         {
             return Err(Error::WrongNode { path: path.into(), found: meta.node_id, expected: node_id });
         }
-        let recovery_points = checkpoint::read_offsets(&path.join(RECOVERY_POINTS))?;
-        let log_starts = checkpoint::read_offsets(&path.join(LOG_STARTS))?;
-        let high_watermarks = checkpoint::read_offsets(&path.join(HIGH_WATERMARKS))?;
+        let recovery_points = read_checkpoint(&path.join(RECOVERY_POINTS))?;
+        let log_starts = read_checkpoint(&path.join(LOG_STARTS))?;
+        let high_watermarks = read_checkpoint(&path.join(HIGH_WATERMARKS))?;
         let marker = path.join(CLEAN_SHUTDOWN);
         let last_stop = if marker.exists() { LastStop::Clean } else { LastStop::Unclean };
         if last_stop == LastStop::Clean {
@@ -338,6 +338,17 @@ impl DataDirectory {
         fs::rename(folder, &renamed).map_err(Error::io("rename", folder))?;
         checkpoint::sync_folder(&self.path)?;
         Ok(renamed)
+    }
+}
+
+/// A checkpoint that cannot be read counts as none, as in Kafka: the logs themselves are read from their beginnings.
+fn read_checkpoint(path: &Path) -> Result<HashMap<TopicPartition, Offset>, Error> {
+    match checkpoint::read_offsets(path) {
+        Err(Error::Corrupt { path, what }) => {
+            warn!(path = %path.display(), what, "checkpoint passed over");
+            Ok(HashMap::new())
+        }
+        other => other,
     }
 }
 

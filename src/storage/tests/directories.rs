@@ -104,3 +104,18 @@ fn a_directory_with_a_failed_log_does_not_count_as_cleanly_stopped() {
     assert!(!directory.was_cleanly_stopped());
     assert_eq!(contents(&log), [(0, 0)]);
 }
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_costs_a_scan_and_nothing_else() {
+    let disk = Disk::new(1000);
+    let (directory, log) = disk.open();
+    (0..5).for_each(|_| drop(append(&log, &[batch(1, 500)])));
+    directory.close(&[log]).unwrap();
+    for name in ["recovery-point-offset-checkpoint", "log-start-offset-checkpoint", "replication-offset-checkpoint"] {
+        fs::write(disk.root.path().join(name), b"0\n7\n").unwrap();
+    }
+    let (directory, log) = disk.open();
+    assert_eq!(contents(&log).len(), 5);
+    drop((directory, log));
+    assert_eq!(contents(&disk.open().1).len(), 5);
+}
