@@ -75,12 +75,11 @@ pub(super) fn read_lines(path: &Path) -> Result<Vec<String>, Error> {
     Ok(entries)
 }
 
-/// Writes `topic partition offset` lines.
-pub(super) fn write_offsets(
-    path: &Path,
-    offsets: impl ExactSizeIterator<Item = (TopicPartition, Offset)>,
-) -> Result<(), Error> {
-    let lines = offsets.map(|(tp, offset)| format!("{} {} {offset}", tp.topic, tp.partition));
+/// Writes `topic partition offset` lines, sorted.
+pub(super) fn write_offsets(path: &Path, offsets: &HashMap<TopicPartition, Offset>) -> Result<(), Error> {
+    let mut sorted: Vec<_> = offsets.iter().collect();
+    sorted.sort_unstable();
+    let lines = sorted.into_iter().map(|(tp, offset)| format!("{} {} {offset}", tp.topic, tp.partition));
     replace(path, format_lines(lines).as_bytes())
 }
 
@@ -109,9 +108,10 @@ mod tests {
         let path = directory.path().join("recovery-point-offset-checkpoint");
         assert!(read_offsets(&path).unwrap().is_empty());
         let tp = TopicPartition { topic: TopicName::new("orders").unwrap(), partition: PartitionIndex(3) };
-        write_offsets(&path, [(tp.clone(), Offset(42))].into_iter()).unwrap();
+        let offsets = HashMap::from([(tp, Offset(42))]);
+        write_offsets(&path, &offsets).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "0\n1\norders 3 42\n");
-        assert_eq!(read_offsets(&path).unwrap(), HashMap::from([(tp, Offset(42))]));
+        assert_eq!(read_offsets(&path).unwrap(), offsets);
     }
 
     #[test]

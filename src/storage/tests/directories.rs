@@ -119,3 +119,20 @@ fn a_checkpoint_that_cannot_be_read_costs_a_scan_and_nothing_else() {
     drop((directory, log));
     assert_eq!(contents(&disk.open().1).len(), 5);
 }
+
+#[test]
+fn a_topic_made_anew_under_an_old_name_inherits_nothing_from_the_checkpoints() {
+    let mut disk = Disk::new(1 << 20);
+    let (directory, log) = disk.open();
+    append(&log, &[batch(50, 10), batch(50, 10)]);
+    log.advance_log_start(Offset(70)).unwrap();
+    log.flush().unwrap();
+    directory.checkpoint(std::slice::from_ref(&log)).unwrap();
+    directory.remove_log(&log).unwrap();
+    disk.id = TopicId::random();
+    let log = disk.open_log(&directory).unwrap();
+    assert_eq!((log.positions().log_start, log.recovery_point()), (Offset(0), Offset(0)));
+    append(&log, &[batch(5, 10)]);
+    drop((directory, log));
+    assert_eq!(contents(&disk.open().1), [(0, 4)], "nor after a crash");
+}
