@@ -79,7 +79,9 @@ pub(super) fn read_lines(path: &Path) -> Result<Vec<String>, Error> {
 pub(super) fn write_offsets(path: &Path, offsets: &HashMap<TopicPartition, Offset>) -> Result<(), Error> {
     let mut sorted: Vec<_> = offsets.iter().collect();
     sorted.sort_unstable();
-    let lines = sorted.into_iter().map(|(tp, offset)| format!("{} {} {offset}", tp.topic, tp.partition));
+    let lines = sorted
+        .into_iter()
+        .map(|(topic_partition, offset)| format!("{} {} {offset}", topic_partition.topic, topic_partition.partition));
     replace(path, format_lines(lines).as_bytes())
 }
 
@@ -107,8 +109,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("recovery-point-offset-checkpoint");
         assert!(read_offsets(&path).unwrap().is_empty());
-        let tp = TopicPartition { topic: TopicName::new("orders").unwrap(), partition: PartitionIndex(3) };
-        let offsets = HashMap::from([(tp, Offset(42))]);
+        let topic_partition = TopicPartition { topic: TopicName::new("orders").unwrap(), partition: PartitionIndex(3) };
+        let offsets = HashMap::from([(topic_partition, Offset(42))]);
         write_offsets(&path, &offsets).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "0\n1\norders 3 42\n");
         assert_eq!(read_offsets(&path).unwrap(), offsets);

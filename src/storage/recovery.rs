@@ -11,18 +11,18 @@
 use crate::config::LogConfig;
 use crate::record::BatchInfo;
 use crate::storage::epochs::{self, LeaderEpochs};
-use crate::storage::headers::{Fault, Headers};
+use crate::storage::headers::Headers;
 use crate::storage::index::{Index, Progress};
 use crate::storage::log::Recovered;
 use crate::storage::positions::Positions;
 use crate::storage::producers::Producers;
+use crate::storage::scan::{self, Active};
 use crate::storage::segment::{self, Segment};
 use crate::storage::{Error, snapshot};
-use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -94,21 +94,6 @@ impl Files {
         }
         Ok(Files { bases, snapshots })
     }
-}
-
-/// The active segment, once it is known.
-struct Active {
-    index: Index,
-    progress: Progress,
-    first_timestamp: Option<TimestampMs>,
-    end: u64,
-}
-
-/// A segment whose batches were all checked.
-struct Checked {
-    active: Active,
-    /// Why the rest of the file is not part of the log.
-    fault: Option<String>,
 }
 
 impl Recovery<'_> {
@@ -208,7 +193,9 @@ impl Recovery<'_> {
         let mut place = first;
         let active = loop {
             let segment = segments[place].clone();
-            let checked = self.check(&segment, |batch| {
+            let file = self.open_log_file(segment.base_offset)?;
+            let path = segment.path(self.folder, segment::LOG);
+            let checked = scan::check(&segment, &file, &path, self.config.index_interval_bytes, |batch| {
                 producers.replay(batch);
                 if epochs.latest().is_none_or(|last| batch.leader_epoch > last.epoch) {
                     epochs_changed |= epochs.note(batch.leader_epoch, batch.base_offset);
@@ -255,45 +242,12 @@ impl Recovery<'_> {
         }
         let path = segment.path(self.folder, segment::LOG);
         let file = File::options().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
-        if !Bytes::new(&file, segment.end()).are_zero_from(kept.end).map_err(Error::io("read", &path))? {
+        if !scan::is_zero(&file, kept.end, segment.end()).map_err(Error::io("read", &path))? {
             return Ok(false);
         }
         file.set_len(kept.end).map_err(Error::io("cut", &path))?;
         segment.set_end(kept.end);
         Ok(true)
-    }
-
-    fn check(&self, segment: &Segment, mut seen: impl FnMut(&BatchInfo)) -> Result<Checked, Error> {
-        let file = self.open_log_file(segment.base_offset)?;
-        let path = segment.path(self.folder, segment::LOG);
-        let mut progress = Progress::new(segment.base_offset);
-        let mut index = Index::default();
-        let mut first_timestamp = None;
-        let mut headers = Headers::new(&file, None, 0, segment.end());
-        let mut bytes = Bytes::new(&file, segment.end());
-        let mut end = 0;
-        let fault = loop {
-            let (position, batch) = match headers.next() {
-                Ok(Some(next)) => next,
-                Ok(None) => break None,
-                Err(Fault::Broken { what, .. }) => break Some(what),
-                Err(fault @ Fault::Io(_)) => return Err(fault.at(&path)),
-            };
-            if batch.base_offset < segment.base_offset {
-                break Some(format!("offset {} lies below the segment", batch.base_offset));
-            }
-            let size = u64::from(batch.size_bytes);
-            if bytes.crc(position + CRC_COVERS, position + size).map_err(Error::io("read", &path))? != batch.crc {
-                break Some(format!("the checksum of the batch at offset {} is wrong", batch.base_offset));
-            }
-            if progress.observe(&batch, self.config.index_interval_bytes) {
-                index.push(segment.base_offset, batch.last_offset(), position, progress.largest);
-            }
-            first_timestamp.get_or_insert(batch.max_timestamp);
-            seen(&batch);
-            end = position + size;
-        };
-        Ok(Checked { active: Active { index, progress, first_timestamp, end }, fault })
     }
 
     /// Takes what follows the last whole batch away, and the segments after it.
@@ -303,7 +257,7 @@ impl Recovery<'_> {
         let (end, length) = (kept.end, segment.end());
         let TopicPartition { topic, partition } = self.topic_partition;
         let offset = kept.progress.next_offset;
-        if Bytes::new(&file, length).are_zero_from(end).map_err(Error::io("read", &path))? {
+        if scan::is_zero(&file, end, length).map_err(Error::io("read", &path))? {
             if after.is_empty() {
                 // What was allocated ahead may stay: the next append stores there.
                 return Ok(());
@@ -465,57 +419,5 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.map_err(Error::io("remove", path)),
-    }
-}
-
-/// The first byte that a batch's CRC covers.
-const CRC_COVERS: u64 = 21;
-const READ_BYTES: u64 = 256 << 10;
-
-/// The bytes of a file, read a block at a time: a length field may claim anything up to the end of the file.
-struct Bytes<'a> {
-    file: &'a File,
-    end: u64,
-    block: Vec<u8>,
-    block_start: u64,
-}
-
-impl Bytes<'_> {
-    fn new(file: &File, end: u64) -> Bytes<'_> {
-        Bytes { file, end, block: Vec::new(), block_start: 0 }
-    }
-
-    fn crc(&mut self, start: u64, end: u64) -> io::Result<u32> {
-        let (mut crc, mut position) = (0, start);
-        while position < end {
-            let piece = self.at(position)?;
-            let piece = &piece[..piece.len().min(usize::try_from(end - position).unwrap_or(usize::MAX))];
-            crc = crc32c::crc32c_append(crc, piece);
-            position += piece.len() as u64;
-        }
-        Ok(crc)
-    }
-
-    fn are_zero_from(&mut self, start: u64) -> io::Result<bool> {
-        let mut position = start;
-        while position < self.end {
-            let piece = self.at(position)?;
-            if piece.iter().any(|byte| *byte != 0) {
-                return Ok(false);
-            }
-            position += piece.len() as u64;
-        }
-        Ok(true)
-    }
-
-    /// Some bytes from `position`, which lies below the end, on: at least one.
-    fn at(&mut self, position: u64) -> io::Result<&[u8]> {
-        let block_end = self.block_start + self.block.len() as u64;
-        if position < self.block_start || position >= block_end {
-            self.block.resize(READ_BYTES.min(self.end - position) as usize, 0);
-            self.block_start = position;
-            self.file.read_exact_at(&mut self.block, position)?;
-        }
-        Ok(&self.block[(position - self.block_start) as usize..])
     }
 }
