@@ -1,6 +1,7 @@
 //! What the tests of a whole log share: a directory, batches, and reading everything back.
 
 mod concurrency;
+mod damage;
 mod directories;
 mod kills;
 mod logs;
