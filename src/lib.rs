@@ -8,3 +8,4 @@ pub mod record;
 pub mod runtime;
 pub mod storage;
 pub mod types;
+pub mod wire;

@@ -32,6 +32,10 @@ pub enum Compression {
     Zstd,
 }
 
+/// The window that RFC 8878 asks every decoder to allow; larger ones are allowed up to the cap.
+const ZSTD_WINDOW_BYTES: usize = 8 << 20;
+/// zstd's own limit: 128 MiB.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
 /// Java's block size. Larger blocks would compress better, but clients allocate by it.
@@ -66,7 +70,7 @@ impl Compression {
         self,
         payload: &'a [u8],
         decompressed_bytes_max: usize,
-    ) -> Result<Option<Box<dyn Read + 'a>>, Malformed> {
+    ) -> Result<Option<Box<dyn Read + Send + 'a>>, Malformed> {
         let malformed = |_| Malformed::Compressed(self);
         Ok(match self {
             Compression::None => None,
@@ -75,8 +79,10 @@ impl Compression {
             Compression::Lz4 => Some(Box::new(lz4::Decoder::new(payload).map_err(malformed)?)),
             Compression::Zstd => {
                 let mut decoder = zstd::Decoder::with_buffer(payload).map_err(malformed)?;
-                // The frame's header names a window that the decoder allocates: at most the cap, and zstd's own limit.
-                decoder.window_log_max(decompressed_bytes_max.max(1 << 10).ilog2().min(27)).map_err(malformed)?;
+                // The frame's header names a window, which the decoder allocates. Encoders that stream name their
+                // level's, however little they compress.
+                let log_max = decompressed_bytes_max.max(ZSTD_WINDOW_BYTES).ilog2().min(ZSTD_WINDOW_LOG_MAX);
+                decoder.window_log_max(log_max).map_err(malformed)?;
                 Some(Box::new(decoder))
             }
         })
@@ -169,7 +175,7 @@ impl<'a> Blocks<'a> {
     fn next(&mut self) -> io::Result<Option<&'a [u8]>> {
         match self {
             Blocks::Bare(block) => Ok(block.take()),
-            Blocks::Xerial(rest) if rest.is_empty() => Ok(None),
+            Blocks::Xerial([]) => Ok(None),
             Blocks::Xerial(rest) => {
                 let invalid = || io::Error::from(io::ErrorKind::InvalidData);
                 // Concatenated streams repeat the header; Java's reader steps over it.

@@ -30,3 +30,6 @@ pub use builder::BatchBuilder;
 pub use compression::{Compression, DECOMPRESSED_BYTES_MAX};
 pub use records::{Headers, RecordView, Records};
 pub use validate::{Invalid, RecordError, Rules, Strictness, validate_produced};
+
+#[cfg(test)]
+mod tests;

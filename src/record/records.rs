@@ -160,7 +160,7 @@ impl Source<'_> {
     fn body(&mut self, index: i32) -> Result<&[u8], Malformed> {
         match self {
             Source::Plain(rest) => {
-                let (body, after) = split_record(rest).ok_or(Malformed::Record { index, fault: TOO_LONG })?;
+                let (body, after) = split_record(rest).ok_or(Malformed::Record { index, fault: LENGTH })?;
                 *rest = after;
                 Ok(body)
             }
@@ -176,7 +176,7 @@ impl Source<'_> {
     }
 }
 
-pub(super) const TOO_LONG: &str = "longer than the bytes that remain";
+pub(super) const LENGTH: &str = "its length does not fit the bytes that remain";
 
 /// The first record's body, without its length, and what follows it.
 #[inline]
@@ -189,7 +189,7 @@ pub(super) fn split_record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Decompressed bytes, as many as are needed now.
 struct Stream<'a> {
-    reader: Box<dyn Read + 'a>,
+    reader: Box<dyn Read + Send + 'a>,
     codec: Compression,
     buffer: Vec<u8>,
     /// What lies before this in the buffer has been consumed.
@@ -202,7 +202,7 @@ struct Stream<'a> {
 impl<'a> Stream<'a> {
     const CHUNK_BYTES: usize = 16 << 10;
 
-    fn new(reader: Box<dyn Read + 'a>, codec: Compression, bytes_max: usize) -> Stream<'a> {
+    fn new(reader: Box<dyn Read + Send + 'a>, codec: Compression, bytes_max: usize) -> Stream<'a> {
         Stream { reader, codec, buffer: Vec::new(), start: 0, left_bytes: bytes_max, bytes_max }
     }
 
@@ -212,10 +212,10 @@ impl<'a> Stream<'a> {
         self.fill(5)?;
         let mut cursor = Cursor::new(&self.buffer[self.start..]);
         let length = cursor.varint().and_then(|length| usize::try_from(length).ok());
-        let length = length.ok_or(malformed("invalid length"))?;
+        let length = length.ok_or(malformed(LENGTH))?;
         self.start = self.buffer.len() - cursor.rest().len();
         if !self.fill(length)? {
-            return Err(malformed(TOO_LONG));
+            return Err(malformed(LENGTH));
         }
         let from = self.start;
         self.start += length;

@@ -5,18 +5,21 @@
 //! header says, and a max timestamp that is that of its records (Kafka rewrites a wrong one; so do we, see
 //! [`corrected`](super::corrected)). Of a compressed batch only the header is known, unless [`Strictness::Full`].
 //!
-//! Where we differ from a real broker:
-//! * bytes after the batch that are no whole batch are refused, not cut off;
-//! * an unknown codec is UNSUPPORTED_COMPRESSION_TYPE; Kafka's exception ends as UNKNOWN_SERVER_ERROR;
-//! * offset deltas out of order are refused; Kafka numbers such records anew in a compressed batch and stores them as
-//!   they are in a plain one;
-//! * the `LogAppendTime` bit is always refused; Kafka takes it off where the topic keeps the producer's time;
-//! * a delete horizon, a negative epoch of a producer and a transaction without a producer are refused.
+//! Where we differ from a real broker (Apache Kafka 4.3.0, asked with each of these batches):
+//! * bytes after the batch that are no whole batch are INVALID_RECORD; Kafka cuts them off, or says CORRUPT_MESSAGE
+//!   where they are long enough to look like a header;
+//! * an unknown codec is UNSUPPORTED_COMPRESSION_TYPE, and a payload that does not decompress INVALID_RECORD; Kafka's
+//!   exceptions end as UNKNOWN_SERVER_ERROR;
+//! * offset deltas other than 0, 1, 2, … are INVALID_RECORD; Kafka stores them as they are in a plain batch and answers
+//!   UNKNOWN_SERVER_ERROR to a compressed one;
+//! * the `LogAppendTime` bit is always INVALID_TIMESTAMP; Kafka takes it off where the topic keeps the producer's time;
+//! * a delete horizon, a producer's negative epoch, and a transaction without a producer are INVALID_RECORD; Kafka
+//!   accepts the first two and finds the last unauthorized.
 //!
-//! Attribute bits without a meaning are let pass, as Kafka does.
+//! Attribute bits without a meaning are let pass, as Kafka does, and so is any sequence or epoch of no producer.
 
 use super::batch::crc_of;
-use super::records::{TOO_LONG, split_record};
+use super::records::{LENGTH, split_record};
 use super::{BatchInfo, BatchView, Compression, DECOMPRESSED_BYTES_MAX, Malformed, RecordView};
 use crate::config::TimestampType;
 use crate::types::{Offset, TimestampMs};
@@ -247,7 +250,7 @@ impl Walk<'_> {
         let mut rest = payload;
         for index in 0..self.info.record_count {
             let (body, after) =
-                split_record(rest).ok_or_else(|| invalid_records(Malformed::Record { index, fault: TOO_LONG }))?;
+                split_record(rest).ok_or_else(|| invalid_records(Malformed::Record { index, fault: LENGTH }))?;
             let record =
                 RecordView::parse(body).map_err(|fault| invalid_records(Malformed::Record { index, fault }))?;
             self.record(index, &record)?;
@@ -319,3 +322,6 @@ impl TimestampBounds {
         format!("Timestamp {timestamp} is out of range. The timestamp should be within [{from}, {to}]")
     }
 }
+
+#[cfg(test)]
+mod tests;
