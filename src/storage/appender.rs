@@ -259,9 +259,12 @@ impl<'a> Appender<'a> {
     pub(super) fn close_active(&mut self) -> Result<(), Error> {
         let folder = self.log.folder();
         let active = self.state.active.clone();
-        if let Some(writer) = &mut self.state.writer {
-            writer.trim().map_err(Error::io("trim", &active.path(&folder, segment::LOG)))?;
-        }
+        let path = active.path(&folder, segment::LOG);
+        let trimmed = match &mut self.state.writer {
+            Some(writer) => writer.trim(),
+            None => File::options().write(true).open(&path).and_then(|file| file.set_len(active.end())),
+        };
+        trimmed.map_err(Error::io("trim", &path))?;
         if let Some(index) = active.index().write().as_mut() {
             index.push_time(active.base_offset, self.state.progress.largest);
             index.write(&active.path(&folder, segment::INDEX), &active.path(&folder, segment::TIME_INDEX))?;

@@ -4,6 +4,7 @@
 //! Source: Kafka's `CheckpointFile`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`.
 
 use crate::storage::Error;
+use crate::storage::segment::is_possible;
 use crate::types::{Offset, PartitionIndex, TopicName, TopicPartition};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -74,12 +75,13 @@ pub(super) fn read_lines(path: &Path) -> Result<Vec<String>, Error> {
     Ok(entries)
 }
 
-/// Writes `topic partition offset` lines.
-pub(super) fn write_offsets(
-    path: &Path,
-    offsets: impl ExactSizeIterator<Item = (TopicPartition, Offset)>,
-) -> Result<(), Error> {
-    let lines = offsets.map(|(tp, offset)| format!("{} {} {offset}", tp.topic, tp.partition));
+/// Writes `topic partition offset` lines, sorted.
+pub(super) fn write_offsets(path: &Path, offsets: &HashMap<TopicPartition, Offset>) -> Result<(), Error> {
+    let mut sorted: Vec<_> = offsets.iter().collect();
+    sorted.sort_unstable();
+    let lines = sorted
+        .into_iter()
+        .map(|(topic_partition, offset)| format!("{} {} {offset}", topic_partition.topic, topic_partition.partition));
     replace(path, format_lines(lines).as_bytes())
 }
 
@@ -89,7 +91,7 @@ pub(super) fn read_offsets(path: &Path) -> Result<HashMap<TopicPartition, Offset
         let mut words = line.split(' ');
         let topic = TopicName::new(words.next()?).ok()?;
         let partition = PartitionIndex(words.next()?.parse().ok()?);
-        let offset = Offset(words.next()?.parse().ok().filter(|offset| *offset >= 0)?);
+        let offset = words.next()?.parse().ok().map(Offset).filter(|offset| is_possible(*offset))?;
         words.next().is_none().then_some((TopicPartition { topic, partition }, offset))
     };
     let parsed = read_lines(path)?.into_iter().map(|line| {
@@ -107,10 +109,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("recovery-point-offset-checkpoint");
         assert!(read_offsets(&path).unwrap().is_empty());
-        let tp = TopicPartition { topic: TopicName::new("orders").unwrap(), partition: PartitionIndex(3) };
-        write_offsets(&path, [(tp.clone(), Offset(42))].into_iter()).unwrap();
+        let topic_partition = TopicPartition { topic: TopicName::new("orders").unwrap(), partition: PartitionIndex(3) };
+        let offsets = HashMap::from([(topic_partition, Offset(42))]);
+        write_offsets(&path, &offsets).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "0\n1\norders 3 42\n");
-        assert_eq!(read_offsets(&path).unwrap(), HashMap::from([(tp, Offset(42))]));
+        assert_eq!(read_offsets(&path).unwrap(), offsets);
     }
 
     #[test]

@@ -35,6 +35,8 @@ const PARTITION_METADATA: &str = "partition.metadata";
 const DELETE: &str = "-delete";
 /// The folder of the cluster's metadata, which is no topic's partition.
 const METADATA_FOLDER: &str = "__cluster_metadata-0";
+/// More logs than this are synced together first. Measured with 2,000 logs: 6 ms each one by one.
+const SYNC_ONE_BY_ONE_MAX: usize = 8;
 const FILE_NAME_BYTES_MAX: usize = 255;
 
 /// A directory of logs, locked by this process.
@@ -46,12 +48,18 @@ pub struct DataDirectory {
     _lock: File,
     meta: Option<MetaProperties>,
     last_stop: LastStop,
-    recovery_points: HashMap<TopicPartition, Offset>,
-    log_starts: HashMap<TopicPartition, Offset>,
-    high_watermarks: HashMap<TopicPartition, Offset>,
+    offsets: Mutex<CheckpointFiles>,
     shared: Arc<Shared>,
     /// Folders to be removed, and when.
     removals: Mutex<Vec<(TimestampMs, PathBuf)>>,
+}
+
+/// What the checkpoint files say.
+#[derive(Debug)]
+struct CheckpointFiles {
+    recovery_points: HashMap<TopicPartition, Offset>,
+    log_starts: HashMap<TopicPartition, Offset>,
+    high_watermarks: HashMap<TopicPartition, Offset>,
 }
 
 /// A partition's folder.
@@ -87,9 +95,7 @@ impl DataDirectory {
         {
             return Err(Error::WrongNode { path: path.into(), found: meta.node_id, expected: node_id });
         }
-        let recovery_points = checkpoint::read_offsets(&path.join(RECOVERY_POINTS))?;
-        let log_starts = checkpoint::read_offsets(&path.join(LOG_STARTS))?;
-        let high_watermarks = checkpoint::read_offsets(&path.join(HIGH_WATERMARKS))?;
+        let offsets = CheckpointFiles::read(path)?;
         let marker = path.join(CLEAN_SHUTDOWN);
         let last_stop = if marker.exists() { LastStop::Clean } else { LastStop::Unclean };
         if last_stop == LastStop::Clean {
@@ -103,9 +109,7 @@ impl DataDirectory {
             _lock: lock,
             meta,
             last_stop,
-            recovery_points,
-            log_starts,
-            high_watermarks,
+            offsets: Mutex::new(offsets),
             shared: Arc::new(Shared { tuning, files: FileCache::new(tuning.open_segments_max) }),
             removals: Mutex::default(),
         };
@@ -184,26 +188,24 @@ impl DataDirectory {
         clock: &Clock,
     ) -> Result<Log, Error> {
         let folder = self.path.join(topic_partition.to_string());
-        match fs::create_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            other => other.map_err(Error::io("create", &folder))?,
+        if !folder.exists() {
+            // Lines of an earlier topic of this name must not be taken for those of this one.
+            self.offsets.lock().forget(topic_partition, &self.path)?;
+            fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
         }
         match read_topic_id(&folder)? {
             None => write_topic_id(&folder, topic_id)?,
             Some(found) if found == topic_id => {}
             Some(found) => return Err(Error::OtherTopic { path: folder, found, expected: topic_id }),
         }
-        let checkpoints = Checkpoints {
-            recovery_point: self.recovery_points.get(topic_partition).copied(),
-            log_start: self.log_starts.get(topic_partition).copied(),
-        };
+        let (checkpoints, high_watermark) = self.offsets.lock().of(topic_partition);
         let recovered = recovery::recover(topic_partition, &folder, &config, self.last_stop, checkpoints)?;
         let identity = Identity { topic_partition: topic_partition.clone(), topic_id, folder };
         let log = Log::new(identity, config, clock.clone(), self.shared.clone(), recovered);
-        if let Some(high_watermark) = self.high_watermarks.get(topic_partition) {
+        if let Some(high_watermark) = high_watermark {
             let mut appender = log.lock();
             let raised =
-                (appender.set_high_watermark(*high_watermark)).and_then(|()| appender.set_last_stable(*high_watermark));
+                appender.set_high_watermark(high_watermark).and_then(|()| appender.set_last_stable(high_watermark));
             if let Err(error) = raised {
                 warn!(%topic_partition, %error, "high watermark not found in the log");
             }
@@ -263,15 +265,19 @@ impl DataDirectory {
     /// # Errors
     /// A file cannot be replaced; it is then as it was.
     pub fn checkpoint(&self, logs: &[Arc<Log>]) -> Result<(), Error> {
-        let offsets = |offset: fn(&Log) -> Offset| logs.iter().map(move |l| (l.topic_partition().clone(), offset(l)));
-        checkpoint::write_offsets(&self.path.join(RECOVERY_POINTS), offsets(Log::recovery_point))?;
-        checkpoint::write_offsets(&self.path.join(HIGH_WATERMARKS), offsets(|log| log.positions().high_watermark))?;
-        // As in Kafka: a log start that the first segment's name tells needs no line.
-        let told: Vec<_> = (logs.iter())
-            .filter(|log| log.positions().log_start > log.first_base_offset())
-            .map(|log| (log.topic_partition().clone(), log.positions().log_start))
-            .collect();
-        checkpoint::write_offsets(&self.path.join(LOG_STARTS), told.into_iter())
+        let all = |offset: fn(&Log) -> Offset| logs.iter().map(|l| (l.topic_partition().clone(), offset(l))).collect();
+        let mut offsets = self.offsets.lock();
+        *offsets = CheckpointFiles {
+            recovery_points: all(Log::recovery_point),
+            high_watermarks: all(|log| log.positions().high_watermark),
+            // As in Kafka: a log start that the first segment's name tells needs no line.
+            log_starts: (logs.iter())
+                .map(|log| (log, log.positions().log_start))
+                .filter(|(log, start)| *start > log.first_base_offset())
+                .map(|(log, start)| (log.topic_partition().clone(), start))
+                .collect(),
+        };
+        offsets.write(&self.path)
     }
 
     /// Closes all logs and the directory, so that nothing needs recovery.
@@ -281,8 +287,20 @@ impl DataDirectory {
     /// but the directory does not count as cleanly stopped.
     pub fn close(self, logs: &[Arc<Log>]) -> Result<(), Error> {
         let mut first_failure = None;
+        let mut settled = Vec::new();
         for log in logs {
-            if let Err(error) = log.close() {
+            match log.settle() {
+                Ok(true) => settled.push(log),
+                Ok(false) => {}
+                Err(error) => drop(first_failure.get_or_insert(error)),
+            }
+        }
+        if settled.len() > SYNC_ONE_BY_ONE_MAX {
+            // One pass over the disk, after which each file's own sync is short. Whether it failed, they will tell.
+            let _ = File::open(&self.path).map(|folder| rustix::fs::syncfs(&folder));
+        }
+        for log in settled {
+            if let Err(error) = log.sync_settled() {
                 first_failure.get_or_insert(error);
             }
         }
@@ -324,6 +342,45 @@ impl DataDirectory {
         fs::rename(folder, &renamed).map_err(Error::io("rename", folder))?;
         checkpoint::sync_folder(&self.path)?;
         Ok(renamed)
+    }
+}
+
+impl CheckpointFiles {
+    fn read(folder: &Path) -> Result<CheckpointFiles, Error> {
+        Ok(CheckpointFiles {
+            recovery_points: read_checkpoint(&folder.join(RECOVERY_POINTS))?,
+            log_starts: read_checkpoint(&folder.join(LOG_STARTS))?,
+            high_watermarks: read_checkpoint(&folder.join(HIGH_WATERMARKS))?,
+        })
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Error> {
+        checkpoint::write_offsets(&folder.join(RECOVERY_POINTS), &self.recovery_points)?;
+        checkpoint::write_offsets(&folder.join(HIGH_WATERMARKS), &self.high_watermarks)?;
+        checkpoint::write_offsets(&folder.join(LOG_STARTS), &self.log_starts)
+    }
+
+    fn of(&self, topic_partition: &TopicPartition) -> (Checkpoints, Option<Offset>) {
+        let recovery_point = self.recovery_points.get(topic_partition).copied();
+        let log_start = self.log_starts.get(topic_partition).copied();
+        (Checkpoints { recovery_point, log_start }, self.high_watermarks.get(topic_partition).copied())
+    }
+
+    fn forget(&mut self, topic_partition: &TopicPartition, folder: &Path) -> Result<(), Error> {
+        let known = [&mut self.recovery_points, &mut self.log_starts, &mut self.high_watermarks]
+            .map(|offsets| offsets.remove(topic_partition).is_some());
+        if known.contains(&true) { self.write(folder) } else { Ok(()) }
+    }
+}
+
+/// A checkpoint that cannot be read counts as none, as in Kafka: the logs themselves are read from their beginnings.
+fn read_checkpoint(path: &Path) -> Result<HashMap<TopicPartition, Offset>, Error> {
+    match checkpoint::read_offsets(path) {
+        Err(Error::Corrupt { path, what }) => {
+            warn!(path = %path.display(), what, "checkpoint passed over");
+            Ok(HashMap::new())
+        }
+        other => other,
     }
 }
 

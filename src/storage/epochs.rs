@@ -56,8 +56,9 @@ impl LeaderEpochs {
 
     /// As [`assign`](Self::assign), but saved by the caller. True when something changed.
     pub(super) fn note(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
-        let news = self.latest().is_none_or(|last| epoch != last.epoch || start < last.start);
-        if news && epoch >= LeaderEpoch(0) {
+        let differs = self.latest().is_none_or(|last| epoch != last.epoch || start < last.start);
+        let news = differs && epoch >= LeaderEpoch(0);
+        if news {
             self.insert(EpochStart { epoch, start });
         }
         news
@@ -120,12 +121,11 @@ impl LeaderEpochs {
         checkpoint::replace_unsynced(&self.path, checkpoint::format_lines(lines).as_bytes())
     }
 
-    /// Makes the file last.
+    /// Makes the file's contents last; should its new name not, recovery finds the newer epochs in the batches.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
         if !self.synced {
             let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
             file.sync_all().map_err(Error::io("sync", &self.path))?;
-            self.path.parent().map_or(Ok(()), checkpoint::sync_folder)?;
             self.synced = true;
         }
         Ok(())

@@ -6,6 +6,7 @@
 use crate::record::{BatchInfo, HEADER_BYTES};
 use crate::storage::Error;
 use crate::storage::map::Map;
+use crate::storage::segment::is_possible;
 use crate::types::Offset;
 use std::fs::File;
 use std::io;
@@ -14,9 +15,6 @@ use std::path::Path;
 
 /// As much as lies between two index entries by default, so that most searches need one read.
 const BLOCK_BYTES: usize = 4096;
-
-/// No batch begins above: its last offset and the one after it must be numbers too.
-const OFFSET_MAX: i64 = i64::MAX - (1 << 32);
 
 /// Why a walk cannot go on.
 #[derive(Debug)]
@@ -48,16 +46,15 @@ pub(super) struct Headers<'a> {
     position: u64,
     end: u64,
     last_offset: Option<Offset>,
-    block: [u8; BLOCK_BYTES],
+    /// Empty as long as the map answers.
+    block: Vec<u8>,
     block_start: u64,
-    block_length: usize,
 }
 
 impl<'a> Headers<'a> {
     /// Walks from `position`, where a batch begins, to `end`, where one ends. Reads from the map where there is one.
     pub(super) fn new(file: &'a File, map: Option<&'a Map>, position: u64, end: u64) -> Headers<'a> {
-        let block = [0; BLOCK_BYTES];
-        Headers { file, map, position, end, last_offset: None, block, block_start: 0, block_length: 0 }
+        Headers { file, map, position, end, last_offset: None, block: Vec::new(), block_start: 0 }
     }
 
     /// The next batch and where it begins; `None` at the end.
@@ -75,7 +72,7 @@ impl<'a> Headers<'a> {
         if u64::from(batch.size_bytes) > left {
             return Err(broken(format!("a batch of {} bytes, of which {left} are there", batch.size_bytes)));
         }
-        if !(0..OFFSET_MAX).contains(&batch.base_offset.0) {
+        if !is_possible(batch.base_offset) {
             return Err(broken(format!("offset {} is impossible", batch.base_offset)));
         }
         if batch.last_offset_delta < 0 || self.last_offset.is_some_and(|last| batch.base_offset <= last) {
@@ -91,10 +88,11 @@ impl<'a> Headers<'a> {
         if let Some(bytes) = self.map.and_then(|map| map.bytes(position..header_end)) {
             return Ok(bytes);
         }
-        if position < self.block_start || header_end > self.block_start + self.block_length as u64 {
+        if position < self.block_start || header_end > self.block_start + self.block.len() as u64 {
             let length = usize::try_from(self.end - position).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
-            self.file.read_exact_at(&mut self.block[..length], position).map_err(Fault::Io)?;
-            (self.block_start, self.block_length) = (position, length);
+            self.block.resize(length, 0);
+            self.block_start = position;
+            self.file.read_exact_at(&mut self.block, position).map_err(Fault::Io)?;
         }
         let start = (position - self.block_start) as usize;
         Ok(&self.block[start..start + HEADER_BYTES])

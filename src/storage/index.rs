@@ -232,3 +232,84 @@ impl IndexFile {
         Ok(entries.take_while(holds).last().map_or(0, |e| e.position.into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Offset entries that rise by the given steps, and time entries likewise.
+    fn index(steps: &[(u32, u32, i64)]) -> Index {
+        let mut index = Index::default();
+        let (mut relative, mut position, mut timestamp) = (0, 0, 0);
+        for (more_offsets, more_bytes, later) in steps {
+            relative += more_offsets;
+            position += more_bytes;
+            timestamp += later;
+            index.push(
+                Offset(100),
+                Offset(100 + i64::from(relative)),
+                position.into(),
+                (TimestampMs(timestamp), Offset(100 + i64::from(relative))),
+            );
+        }
+        index
+    }
+
+    proptest! {
+        #[test]
+        fn lookups_agree_with_a_search_through_all_entries_in_memory_and_on_disk(
+            steps in prop::collection::vec((1..50_u32, 1..5000_u32, 0..3_i64), 0..400),
+            probes in prop::collection::vec(0..300_000_u32, 1..20),
+        ) {
+            let index = index(&steps);
+            let directory = tempfile::tempdir().unwrap();
+            let (offsets, times) = (directory.path().join("i"), directory.path().join("t"));
+            index.write(&offsets, &times).unwrap();
+            prop_assert_eq!(&Index::read(&offsets, &times, u64::MAX).unwrap(), &index);
+            let file = IndexFile::open(&offsets).unwrap();
+            for probe in probes {
+                let by_offset = index.offsets.iter().rev().find(|e| e.relative <= probe / 20);
+                let expected = by_offset.map_or(0, |e| e.position.into());
+                prop_assert_eq!(index.position_for(probe / 20), expected);
+                prop_assert_eq!(file.position_for(probe / 20).unwrap(), expected);
+                let by_position = index.offsets.iter().rev().find(|e| e.position <= probe);
+                let expected = by_position.map_or(0, |e| e.position.into());
+                prop_assert_eq!(index.position_before(probe.into()), expected);
+                prop_assert_eq!(file.position_before(probe.into()).unwrap(), expected);
+                let time = TimestampMs(i64::from(probe) / 300);
+                let by_time = index.times.iter().rev().find(|e| e.timestamp < time);
+                prop_assert_eq!(index.relative_before(time), by_time.map_or(0, |e| e.relative));
+            }
+        }
+    }
+
+    #[test]
+    fn the_files_are_big_endian_as_kafkas() {
+        let directory = tempfile::tempdir().unwrap();
+        let (offsets, times) = (directory.path().join("i"), directory.path().join("t"));
+        index(&[(1, 2, 3)]).write(&offsets, &times).unwrap();
+        assert_eq!(fs::read(&offsets).unwrap(), [0, 0, 0, 1, 0, 0, 0, 2]);
+        assert_eq!(fs::read(&times).unwrap(), [0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn what_does_not_rise_or_lies_beyond_the_segment_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let (offsets, times) = (directory.path().join("i"), directory.path().join("t"));
+        index(&[(1, 10, 1), (1, 10, 1), (1, 10, 1)]).write(&offsets, &times).unwrap();
+        let read = Index::read(&offsets, &times, 30).unwrap();
+        assert_eq!((read.offsets.len(), read.times.len()), (2, 3));
+        fs::write(&offsets, [0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 9, 0]).unwrap();
+        assert_eq!(Index::read(&offsets, &times, 30).unwrap().offsets.len(), 1);
+    }
+
+    #[test]
+    fn an_index_is_full_by_kafkas_count() {
+        let mut index = index(&[(1, 1, 1); 9]);
+        assert!(!index.is_full(132));
+        index.push(Offset(100), Offset(200), 100, (TimestampMs(100), Offset(200)));
+        assert!(index.is_full(132), "one place of the time index is kept for the close of the segment");
+        assert!(index.is_full(80) && !index.is_full(144));
+    }
+}

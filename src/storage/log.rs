@@ -249,27 +249,30 @@ impl Log {
         self.epochs.write().sync()
     }
 
-    /// Leaves everything on disk as a clean start wants it: trimmed, indexed, synced, the producers in a snapshot at the
-    /// log end. The log takes nothing more.
-    pub(super) fn close(&self) -> Result<(), Error> {
-        let _no_flush = self.flushing.lock();
+    /// Leaves the files as a clean start wants them: trimmed, indexed, the producers in a snapshot at the log end. The
+    /// log takes nothing more. Nothing is synced yet. True when there was something to do.
+    pub(super) fn settle(&self) -> Result<bool, Error> {
         let mut appender = self.lock();
         self.check_online()?;
-        let closed = self.close_held(&mut appender).inspect_err(|error| self.take_offline(error));
-        self.retire();
-        closed
-    }
-
-    fn close_held(&self, appender: &mut Appender<'_>) -> Result<(), Error> {
         let log_end = appender.positions().log_end;
         let snapshot_path = segment::file_path(&self.folder(), log_end, segment::SNAPSHOT);
-        if appender.state().writer.is_some() || self.recovery_point() < log_end || !snapshot_path.exists() {
-            appender.close_active()?;
-            snapshot::write(&snapshot_path, &appender.state().producers)?;
-            self.sync_segments()?;
+        let changed = appender.state().writer.is_some() || self.recovery_point() < log_end || !snapshot_path.exists();
+        if changed {
+            let settled = appender.close_active();
+            settled
+                .and_then(|()| snapshot::write(&snapshot_path, &appender.state().producers))
+                .inspect_err(|error| self.take_offline(error))?;
         }
-        self.recovery_point.store(log_end.0, Ordering::Release);
-        self.epochs.write().sync()
+        self.retire();
+        Ok(changed)
+    }
+
+    /// Syncs a log that [`settle`](Self::settle) has settled.
+    pub(super) fn sync_settled(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.flushing.lock();
+        self.sync_segments().inspect_err(|error| self.take_offline(error))?;
+        self.recovery_point.store(self.positions().log_end.0, Ordering::Release);
+        Ok(())
     }
 
     pub(super) fn first_base_offset(&self) -> Offset {

@@ -26,6 +26,7 @@ mod properties;
 mod reader;
 mod recovery;
 mod retention;
+mod scan;
 mod segment;
 mod snapshot;
 #[cfg(test)]

@@ -11,6 +11,7 @@
 use crate::types::{LeaderEpoch, Offset};
 use std::hint;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering, fence};
+use std::thread;
 
 /// Where a log begins and ends, at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,9 @@ impl Positions {
     }
 }
 
+/// How often a reader looks again before it gives its processor away.
+const SPINS: u32 = 64;
+
 /// A sequence lock around a [`Positions`]; an odd sequence says that a writer is at work.
 #[derive(Debug)]
 pub(super) struct Published {
@@ -115,6 +119,7 @@ impl Published {
 
     /// One value that was published.
     pub(super) fn load(&self) -> Positions {
+        let mut attempt: u32 = 0;
         loop {
             let before = self.sequence.load(Ordering::Acquire);
             if before.is_multiple_of(2) {
@@ -133,7 +138,9 @@ impl Published {
                     return value;
                 }
             }
-            hint::spin_loop();
+            // A store takes nanoseconds, unless the writer was preempted in it: then it needs a processor.
+            attempt = attempt.wrapping_add(1);
+            if attempt.is_multiple_of(SPINS) { thread::yield_now() } else { hint::spin_loop() }
         }
     }
 }
@@ -142,7 +149,6 @@ impl Published {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::thread;
 
     fn at(n: i64) -> Positions {
         let bytes = n as u64;

@@ -172,7 +172,9 @@ impl Producers {
 
     /// The bytes are stored: what was pending holds.
     pub(super) fn commit(&mut self, pending: &mut Pending) {
-        self.entries.extend(pending.entries.drain(..));
+        for (id, entry) in pending.entries.drain(..) {
+            self.entries.insert(id, entry);
+        }
     }
 
     /// Takes note of a batch that lies in the log.

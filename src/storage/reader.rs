@@ -142,6 +142,10 @@ impl Log {
             return Err(ReadError::Offline);
         }
         let folder = self.folder();
+        // Looked up here, so that nothing is read under the lock.
+        for segment in self.segments.load().iter() {
+            segment.largest(&folder)?;
+        }
         let (largest, segments, positions) = {
             // The largest timestamp and its offset are two values of the appender.
             let state = self.state.lock();

@@ -3,7 +3,7 @@
 //! Invariants:
 //! * after a clean stop the log is taken as it is: one walk from the last index entry finds its end;
 //! * after any other stop every batch from the recovery point's segment on is checked (length, magic, CRC, offsets that
-//!   rise), and the log is cut before the first that is not whole; what was allocated ahead, zeros, is cut silently;
+//!   rise), and the log is cut before the first that is not whole; what was allocated ahead, zeros, is passed over;
 //! * indexes and the producers' state are made from the log where files are missing or do not agree with it.
 //!
 //! Source: Kafka's `LogLoader`, `LogSegment.recover`, `UnifiedLog.rebuildProducerState`.
@@ -11,18 +11,18 @@
 use crate::config::LogConfig;
 use crate::record::BatchInfo;
 use crate::storage::epochs::{self, LeaderEpochs};
-use crate::storage::headers::{Fault, Headers};
+use crate::storage::headers::Headers;
 use crate::storage::index::{Index, Progress};
 use crate::storage::log::Recovered;
 use crate::storage::positions::Positions;
 use crate::storage::producers::Producers;
+use crate::storage::scan::{self, Active};
 use crate::storage::segment::{self, Segment};
 use crate::storage::{Error, snapshot};
-use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicPartition};
+use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -96,21 +96,6 @@ impl Files {
     }
 }
 
-/// The active segment, once it is known.
-struct Active {
-    index: Index,
-    progress: Progress,
-    first_timestamp: Option<TimestampMs>,
-    end: u64,
-}
-
-/// A segment whose batches were all checked.
-struct Checked {
-    active: Active,
-    /// Why the rest of the file is not part of the log.
-    fault: Option<String>,
-}
-
 impl Recovery<'_> {
     fn run(&self, mut files: Files, last_stop: LastStop, checkpoints: Checkpoints) -> Result<Recovered, Error> {
         let recovery_point = checkpoints.recovery_point.unwrap_or(Offset::ZERO);
@@ -119,12 +104,10 @@ impl Recovery<'_> {
             LastStop::Unclean => files.bases.partition_point(|b| *b <= recovery_point).saturating_sub(1),
         };
         let mut segments: Vec<Arc<Segment>> = Vec::new();
-        let mut base_bytes = 0;
         for base in &files.bases {
             let path = segment::file_path(self.folder, *base, segment::LOG);
             let length = path.metadata().map_err(Error::io("inspect", &path))?.len();
-            segments.push(Arc::new(Segment::closed(*base, base_bytes, length)));
-            base_bytes += length;
+            segments.push(Arc::new(Segment::closed(*base, 0, length)));
         }
         let trusted = match first_checked == segments.len() {
             true => self.trust(segments.last().expect("there is at least one"))?,
@@ -153,15 +136,16 @@ impl Recovery<'_> {
         epochs.truncate_from_start(log_start)?;
         self.remove_stray_snapshots(&files.snapshots, &segments, log_end)?;
 
+        // Only now is it known how long each is.
         let last = segments.pop().expect("there is at least one");
-        let log_end_bytes = last.base_bytes + active.end;
-        segments.push(Arc::new(Segment::active(
-            last.base_offset,
-            last.base_bytes,
-            active.end,
-            active.index,
-            &active.progress,
-        )));
+        let mut log_end_bytes = 0;
+        for segment in &mut segments {
+            *segment = Arc::new(Segment::closed(segment.base_offset, log_end_bytes, segment.end()));
+            log_end_bytes += segment.end();
+        }
+        let (base_offset, end, progress) = (last.base_offset, active.end, active.progress);
+        segments.push(Arc::new(Segment::active(base_offset, log_end_bytes, end, active.index, &progress)));
+        log_end_bytes += end;
         Ok(Recovered {
             segments,
             progress: active.progress,
@@ -179,12 +163,8 @@ impl Recovery<'_> {
     /// The active segment after a clean stop; `None` when it is not as a clean stop leaves it.
     fn trust(&self, segment: &Segment) -> Result<Option<Active>, Error> {
         let file = self.open_log_file(segment.base_offset)?;
-        let mut index = segment.read_index_files(self.folder)?;
-        if !segment.points_at_batches(&index, &file) {
-            index = Index::default();
-        }
-        let progress = match segment.complete(&mut index, &file, self.folder, self.config.index_interval_bytes) {
-            Ok(progress) => progress,
+        let (index, progress) = match segment.load_index(&file, self.folder, self.config.index_interval_bytes) {
+            Ok(loaded) => loaded,
             Err(Error::Corrupt { path, what }) => {
                 warn!(path = %path.display(), what, "segment is not as a clean stop leaves it, checking it");
                 return Ok(None);
@@ -204,18 +184,28 @@ impl Recovery<'_> {
         producers: &mut Producers,
         epochs: &mut LeaderEpochs,
     ) -> Result<Active, Error> {
+        if let Some(before) = first.checked_sub(1).map(|place| &segments[place]) {
+            let file = self.open_log_file(before.base_offset)?;
+            let (_, progress) = before.load_index(&file, self.folder, self.config.index_interval_bytes)?;
+            self.refuse_overlap(progress.next_offset, &segments[first])?;
+        }
         let mut epochs_changed = false;
         let mut place = first;
         let active = loop {
             let segment = segments[place].clone();
-            let checked = self.check(&segment, |batch| {
+            let file = self.open_log_file(segment.base_offset)?;
+            let path = segment.path(self.folder, segment::LOG);
+            let checked = scan::check(&segment, &file, &path, self.config.index_interval_bytes, |batch| {
                 producers.replay(batch);
                 if epochs.latest().is_none_or(|last| batch.leader_epoch > last.epoch) {
                     epochs_changed |= epochs.note(batch.leader_epoch, batch.base_offset);
                 }
             })?;
             let is_last = place + 1 == segments.len();
-            if let Some(fault) = &checked.fault {
+            let next_base = segments.get(place + 1).map(|next| next.base_offset);
+            if let Some(fault) = &checked.fault
+                && !self.trim_if_followed(&segment, &checked.active, next_base)?
+            {
                 self.cut(&segment, &checked.active, fault, &segments[place + 1..])?;
                 segments.truncate(place + 1);
                 break checked.active;
@@ -223,11 +213,7 @@ impl Recovery<'_> {
             if is_last {
                 break checked.active;
             }
-            let next = &segments[place + 1];
-            if next.base_offset < checked.active.progress.next_offset {
-                let path = next.path(self.folder, segment::LOG);
-                return Err(Error::Corrupt { path, what: "begins below the end of the segment before it".into() });
-            }
+            self.refuse_overlap(checked.active.progress.next_offset, &segments[place + 1])?;
             let mut index = checked.active.index;
             index.push_time(segment.base_offset, checked.active.progress.largest);
             index.write(&segment.path(self.folder, segment::INDEX), &segment.path(self.folder, segment::TIME_INDEX))?;
@@ -239,37 +225,29 @@ impl Recovery<'_> {
         Ok(active)
     }
 
-    fn check(&self, segment: &Segment, mut seen: impl FnMut(&BatchInfo)) -> Result<Checked, Error> {
-        let file = self.open_log_file(segment.base_offset)?;
+    /// Two segments that hold the same offsets: which one is right cannot be known here.
+    fn refuse_overlap(&self, end: Offset, next: &Segment) -> Result<(), Error> {
+        if next.base_offset >= end {
+            return Ok(());
+        }
+        let path = next.path(self.folder, segment::LOG);
+        Err(Error::Corrupt { path, what: format!("the segment before it ends at offset {end}") })
+    }
+
+    /// A closed segment that still has what was allocated ahead, because a power cut took the trim: gives it back. True
+    /// when the log goes on in the next segment.
+    fn trim_if_followed(&self, segment: &Segment, kept: &Active, next_base: Option<Offset>) -> Result<bool, Error> {
+        if next_base != Some(kept.progress.next_offset) {
+            return Ok(false);
+        }
         let path = segment.path(self.folder, segment::LOG);
-        let mut progress = Progress::new(segment.base_offset);
-        let mut index = Index::default();
-        let mut first_timestamp = None;
-        let mut headers = Headers::new(&file, None, 0, segment.end());
-        let mut bytes = Bytes::new(&file, segment.end());
-        let mut end = 0;
-        let fault = loop {
-            let (position, batch) = match headers.next() {
-                Ok(Some(next)) => next,
-                Ok(None) => break None,
-                Err(Fault::Broken { what, .. }) => break Some(what),
-                Err(fault @ Fault::Io(_)) => return Err(fault.at(&path)),
-            };
-            if batch.base_offset < segment.base_offset {
-                break Some(format!("offset {} lies below the segment", batch.base_offset));
-            }
-            let size = u64::from(batch.size_bytes);
-            if bytes.crc(position + CRC_COVERS, position + size).map_err(Error::io("read", &path))? != batch.crc {
-                break Some(format!("the checksum of the batch at offset {} is wrong", batch.base_offset));
-            }
-            if progress.observe(&batch, self.config.index_interval_bytes) {
-                index.push(segment.base_offset, batch.last_offset(), position, progress.largest);
-            }
-            first_timestamp.get_or_insert(batch.max_timestamp);
-            seen(&batch);
-            end = position + size;
-        };
-        Ok(Checked { active: Active { index, progress, first_timestamp, end }, fault })
+        let file = File::options().read(true).write(true).open(&path).map_err(Error::io("open", &path))?;
+        if !scan::is_zero(&file, kept.end, segment.end()).map_err(Error::io("read", &path))? {
+            return Ok(false);
+        }
+        file.set_len(kept.end).map_err(Error::io("cut", &path))?;
+        segment.set_end(kept.end);
+        Ok(true)
     }
 
     /// Takes what follows the last whole batch away, and the segments after it.
@@ -279,7 +257,12 @@ impl Recovery<'_> {
         let (end, length) = (kept.end, segment.end());
         let TopicPartition { topic, partition } = self.topic_partition;
         let offset = kept.progress.next_offset;
-        if !Bytes::new(&file, length).are_zero_from(end).map_err(Error::io("read", &path))? {
+        if scan::is_zero(&file, end, length).map_err(Error::io("read", &path))? {
+            if after.is_empty() {
+                // What was allocated ahead may stay: the next append stores there.
+                return Ok(());
+            }
+        } else {
             let bytes = length - end;
             info!(%topic, %partition, %offset, bytes, reason = fault, "cut an incomplete end off the log");
         }
@@ -436,57 +419,5 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.map_err(Error::io("remove", path)),
-    }
-}
-
-/// The first byte that a batch's CRC covers.
-const CRC_COVERS: u64 = 21;
-const READ_BYTES: u64 = 256 << 10;
-
-/// The bytes of a file, read a block at a time: a length field may claim anything up to the end of the file.
-struct Bytes<'a> {
-    file: &'a File,
-    end: u64,
-    block: Vec<u8>,
-    block_start: u64,
-}
-
-impl Bytes<'_> {
-    fn new(file: &File, end: u64) -> Bytes<'_> {
-        Bytes { file, end, block: Vec::new(), block_start: 0 }
-    }
-
-    fn crc(&mut self, start: u64, end: u64) -> io::Result<u32> {
-        let (mut crc, mut position) = (0, start);
-        while position < end {
-            let piece = self.at(position)?;
-            let piece = &piece[..piece.len().min(usize::try_from(end - position).unwrap_or(usize::MAX))];
-            crc = crc32c::crc32c_append(crc, piece);
-            position += piece.len() as u64;
-        }
-        Ok(crc)
-    }
-
-    fn are_zero_from(&mut self, start: u64) -> io::Result<bool> {
-        let mut position = start;
-        while position < self.end {
-            let piece = self.at(position)?;
-            if piece.iter().any(|byte| *byte != 0) {
-                return Ok(false);
-            }
-            position += piece.len() as u64;
-        }
-        Ok(true)
-    }
-
-    /// Some bytes from `position`, which lies below the end, on: at least one.
-    fn at(&mut self, position: u64) -> io::Result<&[u8]> {
-        let block_end = self.block_start + self.block.len() as u64;
-        if position < self.block_start || position >= block_end {
-            self.block.resize(READ_BYTES.min(self.end - position) as usize, 0);
-            self.block_start = position;
-            self.file.read_exact_at(&mut self.block, position)?;
-        }
-        Ok(&self.block[(position - self.block_start) as usize..])
     }
 }

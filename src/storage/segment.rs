@@ -38,11 +38,16 @@ pub(super) fn file_path(folder: &Path, base_offset: Offset, ending: &str) -> Pat
     folder.join(format!("{:020}.{ending}", base_offset.0))
 }
 
+/// Whether a number from disk can be an offset: what a segment may hold after it must have numbers too.
+pub(super) fn is_possible(offset: Offset) -> bool {
+    (0..i64::MAX - (1 << 33)).contains(&offset.0)
+}
+
 /// The offset in the name of a file with this ending.
 pub(super) fn parse_file_name(name: &str, ending: &str) -> Option<Offset> {
     let digits = name.strip_suffix(ending)?.strip_suffix('.')?;
     let all_digits = digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit());
-    all_digits.then(|| digits.parse().ok()).flatten().map(Offset)
+    all_digits.then(|| digits.parse().ok()).flatten().map(Offset).filter(|offset| is_possible(*offset))
 }
 
 /// "Not looked up yet", for the largest timestamp of a segment that was there at the start.
@@ -139,11 +144,9 @@ impl Segment {
     /// The largest timestamp and the last offset of its batch; [`TimestampMs::NONE`] when no record bears one.
     pub(super) fn largest(&self, folder: &Path) -> Result<(TimestampMs, Offset), Error> {
         if self.largest_timestamp.load(Ordering::Relaxed) == UNKNOWN {
-            let mut index = self.read_index_files(folder)?;
             let path = self.path(folder, LOG);
             let file = File::open(&path).map_err(Error::io("open", &path))?;
-            let progress = self.complete(&mut index, &file, folder, u32::MAX)?;
-            self.set_largest(progress.largest);
+            self.set_largest(self.load_index(&file, folder, u32::MAX)?.1.largest);
         }
         let timestamp = TimestampMs(self.largest_timestamp.load(Ordering::Relaxed));
         Ok((timestamp, Offset(self.largest_timestamp_offset.load(Ordering::Relaxed))))
@@ -159,13 +162,7 @@ impl Segment {
     }
 
     /// Adds the entries that are missing after the last one, from the headers in the log.
-    pub(super) fn complete(
-        &self,
-        index: &mut Index,
-        file: &File,
-        folder: &Path,
-        interval_bytes: u32,
-    ) -> Result<Progress, Error> {
+    fn complete(&self, index: &mut Index, file: &File, folder: &Path, interval_bytes: u32) -> Result<Progress, Error> {
         let mut progress = Progress::new(self.base_offset);
         if let Some(time) = index.times.last() {
             progress.largest = (time.timestamp, self.base_offset.plus(time.relative.into()));
@@ -201,13 +198,7 @@ impl Segment {
 
     fn repair_index_files(&self, file: &File, folder: &Path, interval_bytes: u32) -> Result<(), Error> {
         let (offsets, times) = (self.path(folder, INDEX), self.path(folder, TIME_INDEX));
-        let found = Index::read(&offsets, &times, self.end())?;
-        let mut index = found.clone();
-        if !self.points_at_batches(&index, file) {
-            warn!(path = %offsets.display(), "index does not agree with the log, made anew");
-            index = Index::default();
-        }
-        let progress = self.complete(&mut index, file, folder, interval_bytes)?;
+        let (mut index, progress) = self.load_index(file, folder, interval_bytes)?;
         index.push_time(self.base_offset, progress.largest);
         self.set_largest(progress.largest);
         let lengths_agree = [
@@ -216,14 +207,34 @@ impl Segment {
         ]
         .iter()
         .all(|(path, bytes)| path.metadata().is_ok_and(|m| m.len() == *bytes));
-        if index != found || !lengths_agree {
+        if !lengths_agree || index != self.read_index_files(folder)? {
+            warn!(path = %offsets.display(), "the indexes of a segment were missing, short or wrong, and are made anew");
             index.write(&offsets, &times)?;
         }
         Ok(())
     }
 
+    /// The indexes of the segment: from the files as far as they agree with the log, from the log for the rest.
+    pub(super) fn load_index(
+        &self,
+        file: &File,
+        folder: &Path,
+        interval_bytes: u32,
+    ) -> Result<(Index, Progress), Error> {
+        let mut index = self.read_index_files(folder)?;
+        if self.points_at_batches(&index, file) {
+            let progress = self.complete(&mut index, file, folder, interval_bytes)?;
+            if index.times.is_empty() || progress.largest.1 < progress.next_offset {
+                return Ok((index, progress));
+            }
+        }
+        let mut index = Index::default();
+        let progress = self.complete(&mut index, file, folder, interval_bytes)?;
+        Ok((index, progress))
+    }
+
     /// Whether the last offset entry points at a batch that ends where it says.
-    pub(super) fn points_at_batches(&self, index: &Index, file: &File) -> bool {
+    fn points_at_batches(&self, index: &Index, file: &File) -> bool {
         index.offsets.last().is_none_or(|entry| {
             let mut headers = Headers::new(file, None, entry.position.into(), self.end());
             let batch = headers.next().ok().flatten();
@@ -306,5 +317,6 @@ mod tests {
         assert_eq!(parse_file_name("00000000000000000042.log.deleted", LOG), None);
         assert_eq!(parse_file_name("0000000000000000004x.index", INDEX), None);
         assert_eq!(parse_file_name("99999999999999999999.log", LOG), None, "beyond any offset");
+        assert_eq!(parse_file_name("09223372036854775807.log", LOG), None, "nothing could follow");
     }
 }

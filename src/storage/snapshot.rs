@@ -12,6 +12,7 @@
 
 use crate::storage::Error;
 use crate::storage::producers::{Entry, Producers, StoredBatch};
+use crate::storage::segment::is_possible;
 use crate::types::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use std::fs;
 use std::path::Path;
@@ -83,7 +84,7 @@ fn decode_entry(fields: &mut Fields<'_>) -> Option<(ProducerId, Entry)> {
     entry.last_timestamp = TimestampMs(i64::from_be_bytes(fields.take()?));
     entry.coordinator_epoch = i32::from_be_bytes(fields.take()?);
     entry.transaction_start = Some(i64::from_be_bytes(fields.take()?)).filter(|o| *o >= 0).map(Offset);
-    if last_sequence >= 0 && last_offset >= 0 && delta >= 0 {
+    if last_sequence >= 0 && is_possible(Offset(last_offset)) && delta >= 0 {
         // Sequences wrap, so the first one is found modulo 2³¹ (`DefaultRecordBatch.decrementSequence`).
         let base = i64::from(last_sequence) - i64::from(delta);
         entry.batches.push(StoredBatch {

@@ -104,3 +104,35 @@ fn a_directory_with_a_failed_log_does_not_count_as_cleanly_stopped() {
     assert!(!directory.was_cleanly_stopped());
     assert_eq!(contents(&log), [(0, 0)]);
 }
+
+#[test]
+fn a_checkpoint_that_cannot_be_read_costs_a_scan_and_nothing_else() {
+    let disk = Disk::new(1000);
+    let (directory, log) = disk.open();
+    (0..5).for_each(|_| drop(append(&log, &[batch(1, 500)])));
+    directory.close(&[log]).unwrap();
+    for name in ["recovery-point-offset-checkpoint", "log-start-offset-checkpoint", "replication-offset-checkpoint"] {
+        fs::write(disk.root.path().join(name), b"0\n7\n").unwrap();
+    }
+    let (directory, log) = disk.open();
+    assert_eq!(contents(&log).len(), 5);
+    drop((directory, log));
+    assert_eq!(contents(&disk.open().1).len(), 5);
+}
+
+#[test]
+fn a_topic_made_anew_under_an_old_name_inherits_nothing_from_the_checkpoints() {
+    let mut disk = Disk::new(1 << 20);
+    let (directory, log) = disk.open();
+    append(&log, &[batch(50, 10), batch(50, 10)]);
+    log.advance_log_start(Offset(70)).unwrap();
+    log.flush().unwrap();
+    directory.checkpoint(std::slice::from_ref(&log)).unwrap();
+    directory.remove_log(&log).unwrap();
+    disk.id = TopicId::random();
+    let log = disk.open_log(&directory).unwrap();
+    assert_eq!((log.positions().log_start, log.recovery_point()), (Offset(0), Offset(0)));
+    append(&log, &[batch(5, 10)]);
+    drop((directory, log));
+    assert_eq!(contents(&disk.open().1), [(0, 4)], "nor after a crash");
+}

@@ -272,3 +272,51 @@ fn a_failed_write_takes_the_log_offline_for_good() {
     assert!(matches!(log.read(Offset(0), 1, Bound::LogEnd, Minimum::OneBatch), Err(ReadError::Offline)));
     assert!(matches!(log.flush(), Err(Error::Offline(_))));
 }
+
+#[test]
+fn a_segment_is_mapped_once_it_is_large_and_lends_from_the_map_until_it_closes() {
+    let mut disk = Disk::new(100_000);
+    disk.tuning.map_from_bytes = 5000;
+    let (_directory, log) = disk.open();
+    append(&log, &[batch(1, 4000)]);
+    append(&log, &[batch(1, 4000)]);
+    assert!(log.segments.load()[0].map().is_none());
+    append(&log, &[batch(1, 10)]);
+    let map = log.segments.load()[0].map().expect("the segment has 8000 bytes");
+    let end = log.size_bytes();
+    assert_eq!(map.bytes(0..end).unwrap().len() as u64, end);
+    append(&log, &[batch(1, 4000)]);
+    assert!(map.bytes(0..log.size_bytes()).is_some(), "what pwritev stored is in the same pages");
+    assert!(map.bytes(0..log.size_bytes() + 1).is_none());
+    let lent = log.read(Offset(2), 1, Bound::LogEnd, Minimum::OneBatch).unwrap().slice.unwrap();
+    drop(map);
+    (0..30).for_each(|_| drop(append(&log, &[batch(1, 4000)])));
+    assert!(log.segments.load()[0].map().is_none(), "closed");
+    assert_eq!(whole_batches(&bytes_of(&lent))[0].base_offset, Offset(2));
+}
+
+#[test]
+fn a_panic_of_the_appender_takes_its_log_offline_and_no_other() {
+    let disk = Disk::new(1 << 20);
+    let (_directory, log) = disk.open();
+    let bytes = batch(1, 10);
+    let info = BatchInfo { size_bytes: 7, ..BatchInfo::parse_header(&bytes).unwrap() };
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut wrong = [LeaderBatch { bytes: &bytes, info, outcome: Outcome::Pending }];
+        let _ = log.lock().append(&mut wrong, NOW);
+    }));
+    assert!(panicked.is_err());
+    assert!(log.is_offline());
+    assert!(matches!(try_append(&log, &[bytes]), Err(AppendError::Offline)));
+}
+
+#[test]
+fn a_larger_segment_than_the_map_goes_on_by_positioned_writes() {
+    let disk = Disk::mapped(20_000);
+    let (_directory, log) = disk.open();
+    append(&log, &[batch(1, 10)]);
+    log.set_config(LogConfig { segment_bytes: 100_000, ..LogConfig::clone(&log.config()) });
+    (0..150).for_each(|_| drop(append(&log, &[batch(1, 500)])));
+    assert_eq!(log.segment_count(), 1);
+    assert_eq!(contents(&log).len(), 151);
+}

@@ -1,7 +1,9 @@
 //! What the tests of a whole log share: a directory, batches, and reading everything back.
 
 mod concurrency;
+mod damage;
 mod directories;
+mod kills;
 mod logs;
 mod model;
 mod recoveries;
@@ -105,6 +107,13 @@ pub(super) fn produced(id: i64, epoch: i16, sequence: i32, count: usize) -> Byte
     (0..count).for_each(|_| {
         builder.append(NOW, None, Some(b"value"), &[]);
     });
+    builder.build()
+}
+
+pub(super) fn produced_sized(id: i64, epoch: i16, sequence: i32, bytes: usize) -> Bytes {
+    let producer = (ProducerId(id), ProducerEpoch(epoch), Sequence(sequence));
+    let mut builder = BatchBuilder::new(Offset(0)).producer(producer.0, producer.1, producer.2);
+    builder.append(NOW, None, Some(&vec![b'v'; bytes]), &[]);
     builder.build()
 }
 

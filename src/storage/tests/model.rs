@@ -148,12 +148,14 @@ proptest! {
         segment_bytes in prop_oneof![Just(120_000_u32), Just(300_000), Just(1 << 20)],
         interval_bytes in prop_oneof![Just(0_u32), Just(1000), Just(4096)],
         map_from_bytes in prop_oneof![Just(0_u64), Just(50_000), Just(u64::MAX)],
+        open_segments_max in prop_oneof![Just(1_usize), Just(1000)],
         allocate in any::<bool>(),
     ) {
         let mut disk = if allocate { Disk::new(segment_bytes) } else { Disk::unmapped(segment_bytes) };
         disk.config.index_interval_bytes = interval_bytes;
         disk.config.retention = None;
         disk.tuning.map_from_bytes = map_from_bytes;
+        disk.tuning.open_segments_max = open_segments_max;
         run(&disk, &steps, &limits);
     }
 }
