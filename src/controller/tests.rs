@@ -356,8 +356,8 @@ async fn a_caller_that_gives_up_leaves_the_controller_usable() {
     for number in 0..50 {
         let given_up = controller.create_topics(vec![topic(&format!("given-up{number}"))], Mode::Apply);
         let mut given_up = Box::pin(given_up);
-        // One look sends the proposal; then the caller is gone.
-        assert!(futures_util::poll!(&mut given_up).is_pending());
+        // One look sends the proposal, and seldom sees the answer; then the caller is gone.
+        let _ = futures_util::poll!(&mut given_up);
         drop(given_up);
         let created = controller.create_topics(vec![topic(&format!("kept{number}"))], Mode::Apply).await.unwrap();
         assert!(created.reply[0].1.is_ok());

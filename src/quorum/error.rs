@@ -86,6 +86,9 @@ pub enum ProposeError {
     /// The records do not fit the image they were decided on.
     #[error("the records do not fit the metadata: {0}")]
     Inconsistent(#[from] Inconsistent),
+    /// The metadata log cannot grow, mostly for want of room on the disk. Nothing was changed.
+    #[error("the metadata log cannot grow: {0}")]
+    NoRoom(String),
     /// Another node leads.
     #[error("this node does not lead the metadata quorum")]
     NotLeader,

@@ -126,19 +126,41 @@ impl Folder {
 
     /// Makes `bytes` the whole and durable contents of the file `name`, or leaves it as it was.
     pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.prepare(name, bytes).and_then(|prepared| self.put(prepared))
+    }
+
+    /// Writes and syncs what is to become the file `name`. Nothing has changed when this fails.
+    pub(super) fn prepare(&self, name: &str, bytes: &[u8]) -> io::Result<Prepared> {
         let temporary = self.file(&format!("{name}.{}.tmp", Uuid::new_v4().simple()));
-        let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, self.file(name)));
+        let written = write_synced(&temporary, bytes);
         if written.is_err() {
             // Best effort: the next start removes it otherwise.
             let _ = fs::remove_file(&temporary);
         }
-        written.and_then(|()| self.sync())
+        written.map(|()| Prepared { temporary, path: self.file(name) })
+    }
+
+    /// Puts a prepared file in its place, durably.
+    pub(super) fn put(&self, prepared: Prepared) -> io::Result<()> {
+        fs::rename(&prepared.temporary, &prepared.path)?;
+        self.sync()
     }
 
     /// Makes creations, renames and removals durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         sync_folder(&self.path)
     }
+}
+
+/// A file that only has to be put in its place.
+pub(super) struct Prepared {
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+/// Whether the disk, or the quota, is full.
+pub(super) fn is_full(e: &io::Error) -> bool {
+    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

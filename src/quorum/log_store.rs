@@ -7,6 +7,8 @@
 //!   reported. So a crash can harm the last frame alone: a frame that is not right is cut off when nothing right follows,
 //!   and is damage, refused, when something does;
 //! * a failed write or sync poisons the log: nothing more is written until the process has started again;
+//! * a full disk is found out before an entry is written ([`Room`]) and refuses that proposal alone; where only the
+//!   shortening of the log finds no room, the log stays as long as it is;
 //! * entries are numbered without a gap, those that were purged excepted;
 //! * the vote is durable before it is answered. A vote that is read at start is not yet a mandate: leadership is won anew,
 //!   in a new term, so that an index that a crash took is never filled twice in one term.
@@ -16,11 +18,13 @@
 
 use super::engine::{Engine, Entry, FORMAT, LogId, StorageError, StorageIOError, Vote};
 use super::error::Error;
-use super::file::{Folder, frame_after, push_frame, read_frame};
+use super::file::{Folder, Prepared, frame_after, is_full, push_frame, read_frame};
 use super::supervision::Lifeline;
 use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftLogReader};
 use parking_lot::Mutex;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -29,12 +33,15 @@ use std::io;
 use std::ops::RangeBounds;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use tracing::warn;
 
 const LOG: &str = "log";
 const VOTE: &str = "vote";
+
+/// How many bytes are reserved beyond those that are needed, so that few proposals reserve any.
+const RESERVE_BYTES: u64 = 256 << 10;
 
 /// The log store that openraft is given. Clones are the same store.
 #[derive(Clone)]
@@ -43,10 +50,15 @@ pub(super) struct LogStore {
     _lifeline: Arc<Lifeline>,
 }
 
+/// A way to reserve room in the log, which does not keep it open.
+pub(super) struct Room(Weak<Mutex<Log>>);
+
 struct Log {
     folder: Arc<Folder>,
     file: File,
     end: u64,
+    /// Blocks are reserved up to here; 0 when none are known to be.
+    reserved_end: u64,
     /// How many bytes were appended since the log was last written anew.
     grown: Arc<AtomicU64>,
     entries: BTreeMap<u64, Entry>,
@@ -73,9 +85,21 @@ impl LogStore {
         self.log.lock().grown.clone()
     }
 
+    /// A way to reserve room.
+    pub(super) fn room(&self) -> Room {
+        Room(Arc::downgrade(&self.log))
+    }
+
     /// The last entry that the log no longer has.
     pub(super) fn purged(&self) -> Option<LogId> {
         self.log.lock().purged
+    }
+}
+
+impl Room {
+    /// Sees to it that so many bytes more can be appended.
+    pub(super) fn reserve(&self, bytes: u64) -> io::Result<()> {
+        self.0.upgrade().map_or(Ok(()), |log| log.lock().reserve(bytes))
     }
 }
 
@@ -99,12 +123,26 @@ impl Log {
             file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
         }
         let grown = Arc::new(AtomicU64::new((end - first) as u64));
-        Ok(Log { folder, file, end: end as u64, grown, entries, purged, vote, poisoned: false })
+        Ok(Log { folder, file, end: end as u64, reserved_end: 0, grown, entries, purged, vote, poisoned: false })
     }
 
     fn state(&self) -> LogState<Engine> {
         let last = self.entries.last_key_value().map(|(_, entry)| entry.log_id);
         LogState { last_purged_log_id: self.purged, last_log_id: last.or(self.purged) }
+    }
+
+    fn reserve(&mut self, bytes: u64) -> io::Result<()> {
+        if self.end.saturating_add(bytes) <= self.reserved_end {
+            return Ok(());
+        }
+        let length = bytes.saturating_add(RESERVE_BYTES);
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.end, length) {
+            Ok(()) => self.reserved_end = self.end + length,
+            // Then a full disk shows when it is written to.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            Err(e) => return Err(e.into()),
+        }
+        Ok(())
     }
 
     fn append(&mut self, entries: Vec<Entry>) -> io::Result<()> {
@@ -126,7 +164,11 @@ impl Log {
 
     fn truncate(&mut self, since: u64) -> io::Result<()> {
         self.entries.split_off(&since);
-        self.rewrite()
+        let bytes = self.whole()?;
+        self.write(|log| {
+            let prepared = log.folder.prepare(LOG, &bytes)?;
+            log.put(prepared, bytes.len() as u64)
+        })
     }
 
     fn purge(&mut self, upto: LogId) -> io::Result<()> {
@@ -135,22 +177,36 @@ impl Log {
         }
         self.purged = Some(upto);
         self.entries = self.entries.split_off(&upto.index.saturating_add(1));
-        self.rewrite()
+        let bytes = self.whole()?;
+        // Until the rename nothing has changed, and entries that come back at the next start do no harm.
+        match self.folder.prepare(LOG, &bytes) {
+            Ok(prepared) => self.write(|log| log.put(prepared, bytes.len() as u64)),
+            Err(e) if is_full(&e) => {
+                warn!(error = %e, "no room to shorten the metadata log");
+                Ok(())
+            }
+            Err(e) => self.write(|_| Err(e)),
+        }
     }
 
-    fn rewrite(&mut self) -> io::Result<()> {
+    /// The whole contents of the log's file as it should be.
+    fn whole(&self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.folder.push_header(&mut bytes, &LogHeader { purged: self.purged })?;
         for entry in self.entries.values() {
             push_frame(&mut bytes, &serde_json::to_vec(&[entry])?)?;
         }
-        self.write(|log| {
-            log.folder.replace(LOG, &bytes)?;
-            log.file = File::options().read(true).write(true).open(log.folder.file(LOG))?;
-            log.end = bytes.len() as u64;
-            log.grown.store(0, Ordering::Relaxed);
-            Ok(())
-        })
+        Ok(bytes)
+    }
+
+    /// Puts a prepared file of this length in the place of the log's.
+    fn put(&mut self, prepared: Prepared, length: u64) -> io::Result<()> {
+        self.folder.put(prepared)?;
+        self.file = File::options().read(true).write(true).open(self.folder.file(LOG))?;
+        self.end = length;
+        self.reserved_end = 0;
+        self.grown.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     fn save_vote(&mut self, vote: Vote) -> io::Result<()> {

@@ -30,7 +30,7 @@ use crate::metadata::{ClusterImage, Record};
 use crate::types::{BrokerId, ClusterId};
 use engine::{Change, FORMAT, Raft, Retention, Verdict, single_voter};
 use file::Folder;
-use log_store::LogStore;
+use log_store::{LogStore, Room};
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{BasicNode, ServerState};
 use parking_lot::Mutex;
@@ -74,6 +74,7 @@ struct Running {
     published: Arc<Published>,
     failure: Failure,
     log_grown: Arc<AtomicU64>,
+    log_room: Room,
     snapshot_bytes: u64,
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
@@ -83,6 +84,7 @@ struct Started {
     raft: Raft,
     published: Arc<Published>,
     log_grown: Arc<AtomicU64>,
+    log_room: Room,
 }
 
 impl Quorum {
@@ -105,9 +107,10 @@ impl Quorum {
         });
         let thread = thread.map_err(Error::io(path))?;
         let ended = |_| Error::Engine("its thread ended".into());
-        let Started { raft, published, log_grown } = start.await.map_err(ended)??;
+        let Started { raft, published, log_grown, log_room } = start.await.map_err(ended)??;
         let (snapshot_bytes, stop) = (retention.snapshot_bytes, Mutex::new(Some((stop, thread))));
-        Ok(Quorum(Arc::new(Running { raft, published, failure, log_grown, snapshot_bytes, stop })))
+        let running = Running { raft, published, failure, log_grown, log_room, snapshot_bytes, stop };
+        Ok(Quorum(Arc::new(running)))
     }
 
     /// The newest image. Costs no lock.
@@ -124,7 +127,8 @@ impl Quorum {
     /// durable and published.
     ///
     /// # Errors
-    /// [`ProposeError::Stale`] when another change came between: decide again. Dropping the future does not withdraw the
+    /// [`ProposeError::Stale`] when another change came between: decide again. [`ProposeError::NoRoom`] when the disk is
+    /// full: the quorum goes on. Dropping the future does not withdraw the
     /// change.
     pub async fn propose(&self, records: Vec<Record>, decided_on: u64) -> Result<Applied, ProposeError> {
         let image = self.image();
@@ -135,6 +139,7 @@ impl Quorum {
         ClusterImage::clone(&image).apply(decided_on, &records)?;
         drop(image);
         let change = Change { format: FORMAT, decided_on, records };
+        self.reserve_room(&change)?;
         let written = tokio::select! {
             written = self.0.raft.client_write(change) => written,
             reason = self.0.failure.wait() => return Err(ProposeError::Failed(reason.to_string())),
@@ -148,6 +153,14 @@ impl Quorum {
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(_))) => Err(ProposeError::NotLeader),
             Err(e) => Err(ProposeError::Failed(e.to_string())),
         }
+    }
+
+    /// Once the engine has an entry, a full disk would end it.
+    fn reserve_room(&self, change: &Change) -> Result<(), ProposeError> {
+        const ENTRY_OVERHEAD_BYTES: u64 = 1024;
+        let no_room = |e: &dyn ToString| ProposeError::NoRoom(e.to_string());
+        let bytes = serde_json::to_vec(change).map_err(|e| no_room(&e))?.len() as u64;
+        self.0.log_room.reserve(bytes + ENTRY_OVERHEAD_BYTES).map_err(|e| no_room(&e))
     }
 
     /// The engine counts entries; this looks at their bytes.
@@ -232,13 +245,13 @@ async fn start(path: &Path, config: &QuorumConfig, retention: Retention, failure
     if log.purged() > state_machine.applied() {
         return Err(Error::corrupt(path, 0, "the log begins after the newest snapshot ends"));
     }
-    let (published, log_grown) = (state_machine.published(), log.grown());
+    let (published, log_grown, log_room) = (state_machine.published(), log.grown(), log.room());
     let engine = |e: &dyn std::fmt::Display| Error::Engine(e.to_string());
     let settings = Arc::new(single_voter(retention).validate().map_err(|e| engine(&e))?);
     let raft = Raft::new(node_id, settings, network::NoPeers, log, state_machine).await.map_err(|e| engine(&e))?;
     let led = tokio::time::timeout(START_DEADLINE, lead(&raft, node_id)).await;
     match led {
-        Ok(Ok(())) => Ok(Started { raft, published, log_grown }),
+        Ok(Ok(())) => Ok(Started { raft, published, log_grown, log_room }),
         Ok(Err(e)) => Err(Error::Engine(e)),
         Err(_) => Err(Error::Engine(format!("it did not lead within {} seconds", START_DEADLINE.as_secs()))),
     }

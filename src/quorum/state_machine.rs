@@ -9,6 +9,7 @@
 use super::engine::{Change, Engine, Entry, FORMAT, LogId, Membership, Snapshot, SnapshotMeta, StorageError};
 use super::engine::{StorageIOError, Verdict};
 use super::error::Error;
+use super::file::is_full;
 use super::snapshot_store::{SnapshotStore, Taken};
 use super::supervision::{Failure, Lifeline};
 use crate::metadata::ClusterImage;
@@ -16,7 +17,12 @@ use arc_swap::ArcSwap;
 use openraft::storage::RaftStateMachine;
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
+use tracing::warn;
+
+/// How long a snapshot that found no room waits before it tries again; the log grows meanwhile.
+const FULL_DISK_PAUSE: Duration = Duration::from_secs(30);
 
 /// Where images are published: for looking at, without a lock, and for waiting on.
 pub(super) struct Published {
@@ -177,14 +183,20 @@ impl Drop for BuildLifeline {
 
 impl RaftSnapshotBuilder<Engine> for SnapshotBuilder {
     async fn build_snapshot(&mut self) -> Result<Snapshot, StorageError> {
-        let (taken, snapshots) = (self.taken.clone(), self.snapshots.clone());
-        // Proposals go on while the image is written out.
-        let built = tokio::task::spawn_blocking(move || {
-            let (meta, data) = taken.to_snapshot()?;
-            snapshots.save(&meta, &data)?;
-            Ok(Snapshot { meta, snapshot: Box::new(data) })
-        });
-        let built = built.await.expect("the build neither panicked nor was cancelled");
+        let built = loop {
+            let (taken, snapshots) = (self.taken.clone(), self.snapshots.clone());
+            // Proposals go on while the image is written out.
+            let built = tokio::task::spawn_blocking(move || {
+                let (meta, data) = taken.to_snapshot()?;
+                snapshots.save(&meta, &data)?;
+                Ok(Snapshot { meta, snapshot: Box::new(data) })
+            });
+            match built.await.expect("the build neither panicked nor was cancelled") {
+                Err(e) if is_full(&e) => warn!(error = %e, "no room for a metadata snapshot"),
+                built => break built,
+            }
+            tokio::time::sleep(FULL_DISK_PAUSE).await;
+        };
         built.map_err(|e: std::io::Error| StorageIOError::write_snapshot(None, AnyError::new(&e)).into())
     }
 }
