@@ -89,7 +89,7 @@ fn a_batch_above_max_message_bytes_is_refused() {
 
 #[test]
 fn a_batch_whose_fields_contradict_each_other_is_refused_and_nothing_is_stored() {
-    let (_broker, mut client) = connect();
+    let (broker, mut client) = connect();
     let topic = Topic::create(&mut client, 1, &[]);
     let good = Batch::of(&["a", "b", "c"]).build();
     let resealed = |change: &dyn Fn(&mut Vec<u8>)| {
@@ -99,14 +99,17 @@ fn a_batch_whose_fields_contradict_each_other_is_refused_and_nothing_is_stored()
         bytes[17..21].copy_from_slice(&crc.to_be_bytes());
         Bytes::from(bytes)
     };
-    let cases = [
+    let mut cases = vec![
         ("last offset delta is not count - 1", resealed(&|bytes| bytes[26] = 9)),
         ("count is more than there is", resealed(&|bytes| (bytes[26], bytes[60]) = (9, 10))),
         ("count is less than there is", resealed(&|bytes| (bytes[26], bytes[60]) = (0, 1))),
-        ("the first offset delta is 1", resealed(&|bytes| bytes[64] = 2)),
         ("a record is longer than it says", resealed(&|bytes| bytes[61] += 2)),
         ("a value is longer than its record", resealed(&|bytes| bytes[66] = 100)),
     ];
+    if broker.is_klamm() {
+        // Apache Kafka stores this one, and its readers get two records with one offset.
+        cases.push(("the first offset delta is 1", resealed(&|bytes| bytes[64] = 2)));
+    }
     for (what, bytes) in cases {
         let answer = produce(&mut client, 9, &topic, 0, bytes);
         let refused = [ResponseError::InvalidRecord.code(), ResponseError::CorruptMessage.code()];
@@ -138,7 +141,7 @@ fn a_produce_carries_exactly_one_batch_per_partition() {
 }
 
 #[test]
-fn kip_110_zstd_needs_produce_7_and_fetch_10() {
+fn kip_110_zstd_needs_produce_version_7() {
     let (_broker, mut client) = connect();
     let topic = Topic::create(&mut client, 1, &[]);
     let batch = Batch::of(&["a", "b", "c"]).with_attributes(ZSTD).build();
@@ -147,17 +150,9 @@ fn kip_110_zstd_needs_produce_7_and_fetch_10() {
         assert_eq!(produce(&mut client, version, &topic, 0, batch.clone()).error_code, expected, "version {version}");
     }
     assert_eq!(values(&fetch(&mut client, 12, &topic, 0, 0)).len(), 7 * 3);
+    // Since down-conversion is gone (KIP-724) the bytes are sent to every version of Fetch as they are.
     for version in 4..=18 {
-        let expected = if version < 10 { ResponseError::UnsupportedCompressionType.code() } else { 0 };
-        // Kafka refuses when the topic itself is set to zstd, for it does not open what it sends; so do we.
-        let fetched = fetch(&mut client, version, &topic, 0, 0);
-        assert!([0, expected].contains(&fetched.error_code), "version {version}: {}", fetched.error_code);
-    }
-    let topic = Topic::create(&mut client, 1, &[("compression.type", "zstd")]);
-    produce_at(&mut client, &topic, 0, batch, 0);
-    for version in 4..=18 {
-        let expected = if version < 10 { ResponseError::UnsupportedCompressionType.code() } else { 0 };
-        assert_eq!(fetch(&mut client, version, &topic, 0, 0).error_code, expected, "version {version}");
+        assert_eq!(values(&fetch(&mut client, version, &topic, 0, 0)).len(), 7 * 3, "version {version}");
     }
 }
 
@@ -285,7 +280,10 @@ fn kip_896_versions_below_3_are_refused_by_closing_the_connection() {
 
 #[test]
 fn records_that_are_null_are_refused() {
-    let (_broker, mut client) = connect();
+    let (broker, mut client) = connect();
+    if !broker.is_klamm() {
+        return; // Apache Kafka 4.3 never answers this one.
+    }
     let topic = Topic::create(&mut client, 1, &[]);
     let mut request = produce_request(9, &topic, &[]);
     request.topic_data[0].partition_data = vec![PartitionProduceData::default().with_index(0).with_records(None)];
