@@ -102,7 +102,8 @@ fn kcat_produces_with_keys_and_headers_and_consumes_with_a_format() {
     }
     let (broker, topic) = (Broker::start(), new_topic());
     kcat(&broker, &["-P", "-t", &topic, "-p", "0", "-K", ":", "-H", "h=1", "-H", "h=2"], "a:1\nb:2\nc:3\n");
-    let read = kcat(&broker, &["-C", "-t", &topic, "-p", "0", "-o", "beginning", "-e", "-q", "-f", "%p %o %k %s %h\n"], "");
+    let read =
+        kcat(&broker, &["-C", "-t", &topic, "-p", "0", "-o", "beginning", "-e", "-q", "-f", "%p %o %k %s %h\n"], "");
     assert_eq!(read, "0 0 a 1 h=1,h=2\n0 1 b 2 h=1,h=2\n0 2 c 3 h=1,h=2\n");
 }
 
@@ -112,7 +113,8 @@ fn kcat_produces_with_every_codec_and_every_acks() {
         return;
     }
     let broker = Broker::start();
-    let lines: String = (0..200).map(|i| format!("line {i}, and words that repeat, that repeat, that repeat\n")).collect();
+    let lines: String =
+        (0..200).map(|i| format!("line {i}, and words that repeat, that repeat, that repeat\n")).collect();
     for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
         for acks in ["0", "1", "all"] {
             let topic = new_topic();
@@ -162,7 +164,10 @@ fn kcat_lists_brokers_topics_and_partitions() {
     let (broker, topic) = (Broker::start(), new_topic());
     kcat(&broker, &["-P", "-t", &topic, "-p", "0"], "0\n");
     let listed = kcat(&broker, &["-L", "-t", &topic], "");
-    assert!(listed.contains(" 1 brokers:\n") && listed.contains(&format!("at {} (controller)", broker.address())), "{listed}");
+    assert!(
+        listed.contains(" 1 brokers:\n") && listed.contains(&format!("at {} (controller)", broker.address())),
+        "{listed}"
+    );
     assert!(listed.contains(&format!("topic \"{topic}\" with 4 partitions:")), "{listed}");
     for partition in 0..4 {
         assert!(listed.contains(&format!("    partition {partition}, leader ")), "{listed}");
@@ -235,7 +240,9 @@ fn kafka_broker_api_versions_finds_every_api_usable() {
     let output = tool(&tools, &broker, BROKER_API_VERSIONS, &[], "").expect_success("kafka-broker-api-versions");
     assert!(output.contains(&format!("{} (id: ", broker.address())), "{output}");
     // Produce is advertised from 0, although versions below 3 are refused: old librdkafka asks for it (KAFKA-18659).
-    for line in ["Produce(0): 0 to 13 [usable: 13]", "Fetch(1): 4 to 18 [usable: 18]", "Metadata(3): 0 to 13 [usable: 13]"] {
+    for line in
+        ["Produce(0): 0 to 13 [usable: 13]", "Fetch(1): 4 to 18 [usable: 18]", "Metadata(3): 0 to 13 [usable: 13]"]
+    {
         assert!(output.contains(line), "{line} is not in\n{output}");
     }
     for api in ["CreateTopics(19): 2 to 7", "DeleteTopics(20): 1 to 6", "InitProducerId(22): 0 to "] {
@@ -247,12 +254,14 @@ fn kafka_broker_api_versions_finds_every_api_usable() {
 fn the_console_producer_and_consumer_pass_lines_on() {
     let Some(tools) = Tools::gather("kafka-console-producer and -consumer") else { return };
     let (broker, topic) = (Broker::start(), new_topic());
-    tool(&tools, &broker, TOPIC_COMMAND, &["--create", "--topic", &topic, "--partitions", "1"], "").expect_success("create");
+    tool(&tools, &broker, TOPIC_COMMAND, &["--create", "--topic", &topic, "--partitions", "1"], "")
+        .expect_success("create");
     let keyed = ["--topic", &topic, "--reader-property", "parse.key=true", "--reader-property", "key.separator=:"];
     tool(&tools, &broker, CONSOLE_PRODUCER, &keyed, "a:1\nb:2\nc:3\n").expect_success("kafka-console-producer");
     for codec in ["gzip", "snappy", "lz4", "zstd"] {
         let compressed = ["--topic", &topic, "--compression-codec", codec];
-        tool(&tools, &broker, CONSOLE_PRODUCER, &compressed, &format!("{codec}\n")).expect_success("kafka-console-producer");
+        tool(&tools, &broker, CONSOLE_PRODUCER, &compressed, &format!("{codec}\n"))
+            .expect_success("kafka-console-producer");
     }
     let arguments = ["--topic", &topic, "--partition", "0", "--offset", "earliest", "--max-messages", "7"];
     let read = tool(&tools, &broker, CONSOLE_CONSUMER, &arguments, "").expect_success("kafka-console-consumer");
@@ -266,7 +275,8 @@ fn the_console_producer_and_consumer_pass_lines_on() {
 fn the_console_producer_creates_a_missing_topic() {
     let Some(tools) = Tools::gather("kafka-console-producer") else { return };
     let (broker, topic) = (Broker::start(), new_topic());
-    tool(&tools, &broker, CONSOLE_PRODUCER, &["--topic", &topic], "one\ntwo\n").expect_success("kafka-console-producer");
+    tool(&tools, &broker, CONSOLE_PRODUCER, &["--topic", &topic], "one\ntwo\n")
+        .expect_success("kafka-console-producer");
     let offsets = tool(&tools, &broker, GET_OFFSETS, &["--topic", &topic], "").expect_success("kafka-get-offsets");
     let total: i64 = offsets.lines().filter_map(|line| line.rsplit(':').next()?.parse::<i64>().ok()).sum();
     assert_eq!((total, offsets.lines().count()), (2, 4), "{offsets}");
@@ -278,12 +288,14 @@ fn producer_performance_sends_everything_with_each_acks() {
     let broker = Broker::start();
     for acks in ["acks=0", "acks=1", "acks=all"] {
         let topic = new_topic();
-        tool(&tools, &broker, TOPIC_COMMAND, &["--create", "--topic", &topic, "--partitions", "2"], "").expect_success("create");
+        tool(&tools, &broker, TOPIC_COMMAND, &["--create", "--topic", &topic, "--partitions", "2"], "")
+            .expect_success("create");
         // Idempotence, which is the default, needs acks=all.
         let idempotence = if acks == "acks=all" { "enable.idempotence=true" } else { "enable.idempotence=false" };
         let load = ["--topic", &topic, "--num-records", "20000", "--record-size", "1000", "--throughput", "-1"];
         let arguments = [&load[..], &["--command-property", acks, "--command-property", idempotence]].concat();
-        let output = tool(&tools, &broker, PRODUCER_PERFORMANCE, &arguments, "").expect_success("kafka-producer-perf-test");
+        let output =
+            tool(&tools, &broker, PRODUCER_PERFORMANCE, &arguments, "").expect_success("kafka-producer-perf-test");
         assert!(output.contains("20000 records sent"), "{output}");
         let offsets = tool(&tools, &broker, GET_OFFSETS, &["--topic", &topic], "").expect_success("kafka-get-offsets");
         let total: i64 = offsets.lines().filter_map(|line| line.rsplit(':').next()?.parse::<i64>().ok()).sum();

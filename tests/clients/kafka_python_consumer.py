@@ -2,11 +2,12 @@
 
 import threading
 
+# First: it makes kafka-python 2.0.2 importable under Python 3.12 and later.
+from kafka_python_base import VERSION, consumer, created_topic, now_ms, producer, read, read_all, send_all
 import kafka
 from kafka import TopicPartition
 
 from harness import Skip, case, cases_for, expect_error, main, new_topic
-from kafka_python_base import VERSION, consumer, created_topic, now_ms, producer, read, read_all, send_all
 
 
 def numbered(topic, count, partition=0, base_ms=None):

@@ -3,7 +3,9 @@
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
-use kafka_protocol::messages::{DescribeClusterRequest, DescribeTopicPartitionsRequest, ListPartitionReassignmentsRequest};
+use kafka_protocol::messages::{
+    DescribeClusterRequest, DescribeTopicPartitionsRequest, ListPartitionReassignmentsRequest,
+};
 
 use crate::connect;
 use crate::support::requests::{Topic, metadata_request};
@@ -58,7 +60,10 @@ fn kip_966_describe_topic_partitions_answers_in_pages_sorted_by_name() {
         assert_eq!((described.error_code, described.topic_id, described.is_internal), (0, topic.id, false));
         for (partition, index) in described.partitions.iter().zip(0..) {
             assert_eq!((partition.error_code, partition.partition_index, partition.leader_epoch), (0, index, 0));
-            assert_eq!((&partition.replica_nodes, &partition.isr_nodes), (&vec![partition.leader_id], &vec![partition.leader_id]));
+            assert_eq!(
+                (&partition.replica_nodes, &partition.isr_nodes),
+                (&vec![partition.leader_id], &vec![partition.leader_id])
+            );
         }
     }
 
@@ -73,10 +78,14 @@ fn kip_966_describe_topic_partitions_answers_in_pages_sorted_by_name() {
         assert!(!page.is_empty() && page.len() <= 2, "{page:?}");
         seen.extend(page);
         let Some(next) = response.next_cursor else { break };
-        request.cursor = Some(Cursor::default().with_topic_name(next.topic_name).with_partition_index(next.partition_index));
+        request.cursor =
+            Some(Cursor::default().with_topic_name(next.topic_name).with_partition_index(next.partition_index));
     }
-    let expected: Vec<_> =
-        response.topics.iter().flat_map(|each| each.partitions.iter().map(|p| (each.name.clone(), p.partition_index))).collect();
+    let expected: Vec<_> = response
+        .topics
+        .iter()
+        .flat_map(|each| each.partitions.iter().map(|p| (each.name.clone(), p.partition_index)))
+        .collect();
     assert_eq!(seen, expected);
 }
 
@@ -85,7 +94,9 @@ fn kip_966_describe_topic_partitions_of_an_unknown_topic_is_an_error_of_that_top
     let (_broker, mut client) = connect();
     let (known, unknown) = (Topic::create(&mut client, 1, &[]), Topic::unknown());
     let response = client.call(&describe(&[&known, &unknown], 2000), 0);
-    let code_of = |topic: &Topic| response.topics.iter().find(|each| each.name.as_ref() == Some(&topic.name)).expect("it is answered").error_code;
+    let code_of = |topic: &Topic| {
+        response.topics.iter().find(|each| each.name.as_ref() == Some(&topic.name)).expect("it is answered").error_code
+    };
     assert_eq!((code_of(&known), code_of(&unknown)), (0, ResponseError::UnknownTopicOrPartition.code()));
 }
 
@@ -94,7 +105,9 @@ fn kip_455_no_partition_is_being_reassigned() {
     let (_broker, mut client) = connect();
     let topic = Topic::create(&mut client, 2, &[]);
     let of = |topic: &Topic| {
-        let entry = ListPartitionReassignmentsTopics::default().with_name(topic.name.clone()).with_partition_indexes(vec![0, 1]);
+        let entry = ListPartitionReassignmentsTopics::default()
+            .with_name(topic.name.clone())
+            .with_partition_indexes(vec![0, 1]);
         ListPartitionReassignmentsRequest::default().with_timeout_ms(15000).with_topics(Some(vec![entry]))
     };
     let all = ListPartitionReassignmentsRequest::default().with_timeout_ms(15000).with_topics(None);

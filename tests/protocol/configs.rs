@@ -38,7 +38,11 @@ fn kip_133_the_configs_of_a_topic_come_with_value_and_source_at_every_version() 
     let topic = Topic::create(&mut client, 1, &[("retention.ms", "12345"), ("cleanup.policy", "compact,delete")]);
     for version in VERSIONS {
         let result = describe(&mut client, version, &request(TOPIC, topic.name.as_str(), None));
-        assert_eq!((result.error_code, result.resource_type, &result.resource_name), (0, TOPIC, &topic.name.0), "version {version}");
+        assert_eq!(
+            (result.error_code, result.resource_type, &result.resource_name),
+            (0, TOPIC, &topic.name.0),
+            "version {version}"
+        );
         let retention = of(&result, "retention.ms");
         assert_eq!((retention.value.as_deref(), retention.config_source), (Some("12345"), SET_FOR_TOPIC));
         assert_eq!((retention.read_only, retention.is_sensitive), (false, false));
@@ -50,7 +54,9 @@ fn kip_133_the_configs_of_a_topic_come_with_value_and_source_at_every_version() 
             // KIP-569: the type of a config (5: long, 7: list).
             assert_eq!((retention.config_type, of(&result, "cleanup.policy").config_type), (5, 7));
         }
-        for known in ["compression.type", "max.message.bytes", "min.insync.replicas", "message.timestamp.type", "segment.bytes"] {
+        for known in
+            ["compression.type", "max.message.bytes", "min.insync.replicas", "message.timestamp.type", "segment.bytes"]
+        {
             of(&result, known);
         }
     }
@@ -61,7 +67,11 @@ fn only_the_configs_that_were_asked_for_are_described() {
     let (_broker, mut client) = connect();
     let topic = Topic::create(&mut client, 1, &[]);
     for version in VERSIONS {
-        let result = describe(&mut client, version, &request(TOPIC, topic.name.as_str(), Some(&["segment.ms", "no.such.config"])));
+        let result = describe(
+            &mut client,
+            version,
+            &request(TOPIC, topic.name.as_str(), Some(&["segment.ms", "no.such.config"])),
+        );
         let names: Vec<&str> = result.configs.iter().map(|each| each.name.as_str()).collect();
         assert_eq!((result.error_code, &names[..]), (0, &["segment.ms"][..]), "version {version}");
     }
@@ -74,9 +84,13 @@ fn kip_226_synonyms_tell_where_a_value_would_come_from_otherwise() {
     for version in VERSIONS {
         let asking = request(TOPIC, topic.name.as_str(), None).with_include_synonyms(true);
         let result = describe(&mut client, version, &asking);
-        let synonyms: Vec<_> =
-            of(&result, "segment.bytes").synonyms.iter().map(|each| (each.name.as_str(), each.value.as_deref(), each.source)).collect();
-        let expected = [("segment.bytes", Some("2097152"), SET_FOR_TOPIC), ("log.segment.bytes", Some("1073741824"), DEFAULT)];
+        let synonyms: Vec<_> = of(&result, "segment.bytes")
+            .synonyms
+            .iter()
+            .map(|each| (each.name.as_str(), each.value.as_deref(), each.source))
+            .collect();
+        let expected =
+            [("segment.bytes", Some("2097152"), SET_FOR_TOPIC), ("log.segment.bytes", Some("1073741824"), DEFAULT)];
         assert_eq!(synonyms, expected, "version {version}");
     }
 }
@@ -90,7 +104,10 @@ fn kip_569_documentation_comes_from_version_3_on_when_it_is_asked_for() {
         assert!(of(&result, "retention.ms").documentation.is_none());
         let asking = request(TOPIC, topic.name.as_str(), None).with_include_documentation(true);
         let result = describe(&mut client, version, &asking);
-        assert!(of(&result, "retention.ms").documentation.as_ref().is_some_and(|words| words.len() > 20), "version {version}");
+        assert!(
+            of(&result, "retention.ms").documentation.as_ref().is_some_and(|words| words.len() > 20),
+            "version {version}"
+        );
     }
 }
 

@@ -10,7 +10,14 @@ use crate::support::batch::Batch;
 use crate::support::raw::Client;
 use crate::support::requests::{Topic, batches, fetch, fetch_request, produce_at, the_partition, wait_until_led};
 
-fn ask(client: &mut Client, version: i16, topic: &Topic, partition: i32, current_leader_epoch: i32, leader_epoch: i32) -> EpochEndOffset {
+fn ask(
+    client: &mut Client,
+    version: i16,
+    topic: &Topic,
+    partition: i32,
+    current_leader_epoch: i32,
+    leader_epoch: i32,
+) -> EpochEndOffset {
     let entry = OffsetForLeaderPartition::default()
         .with_partition(partition)
         .with_current_leader_epoch(current_leader_epoch)
@@ -30,7 +37,11 @@ fn kip_320_the_end_of_the_present_epoch_is_the_end_of_the_log_at_every_version()
     for version in 2..=4 {
         for current in [-1, 0] {
             let answer = ask(&mut client, version, &topic, 0, current, 0);
-            assert_eq!((answer.error_code, answer.partition, answer.leader_epoch, answer.end_offset), (0, 0, 0, 3), "version {version}");
+            assert_eq!(
+                (answer.error_code, answer.partition, answer.leader_epoch, answer.end_offset),
+                (0, 0, 0, 3),
+                "version {version}"
+            );
         }
     }
 }
@@ -73,7 +84,11 @@ fn kip_101_after_a_kill_the_epoch_is_newer_the_old_one_fenced_and_its_end_known(
     assert!(epoch > 0, "a leader that may have lost records leads under a new epoch");
     produce_at(&mut client, &topic, 0, Batch::of(&["c"]).build(), 2);
     let stored = batches(&fetch(&mut client, 12, &topic, 0, 0));
-    assert_eq!(stored.iter().map(|batch| batch.leader_epoch).collect::<Vec<_>>(), [0, epoch], "nothing acknowledged was lost");
+    assert_eq!(
+        stored.iter().map(|batch| batch.leader_epoch).collect::<Vec<_>>(),
+        [0, epoch],
+        "nothing acknowledged was lost"
+    );
     for version in 2..=4 {
         let old = ask(&mut client, version, &topic, 0, epoch, 0);
         assert_eq!((old.error_code, old.leader_epoch, old.end_offset), (0, 0, 2), "version {version}");

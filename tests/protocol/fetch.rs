@@ -20,7 +20,11 @@ fn fetch_gives_the_stored_batches_at_every_version() {
     produce_at(&mut client, &topic, 0, Batch::of(&["c"]).build(), 2);
     for version in VERSIONS {
         let fetched = fetch(&mut client, version, &topic, 0, 0);
-        assert_eq!((fetched.error_code, fetched.high_watermark, fetched.last_stable_offset), (0, 3, 3), "version {version}");
+        assert_eq!(
+            (fetched.error_code, fetched.high_watermark, fetched.last_stable_offset),
+            (0, 3, 3),
+            "version {version}"
+        );
         assert_eq!(values(&fetched), ["a", "b", "c"], "version {version}");
         let stored = batches(&fetched);
         assert_eq!([stored[0].base_offset, stored[1].base_offset], [0, 2]);
@@ -62,7 +66,8 @@ fn fetch_of_an_unknown_topic_or_partition_is_an_error_at_every_version() {
         assert_eq!(fetched.high_watermark, -1);
         // KIP-516: an id that nobody has is an error of its own.
         let fetched = fetch(&mut client, version, &Topic::unknown(), 0, 0);
-        let expected = if version < 13 { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
+        let expected =
+            if version < 13 { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
         assert_eq!(fetched.error_code, expected.code(), "version {version}");
     }
 }
@@ -126,7 +131,8 @@ fn each_partition_of_a_mixed_fetch_gets_its_own_answer() {
         let mut request = fetch_request(version, &topic, &[(0, 0), (1, 5), (9, 0)]);
         request.topics.extend(fetch_request(version, &Topic::unknown(), &[(0, 0)]).topics);
         let response = client.call(&request, version);
-        let mut codes: Vec<i16> = response.responses.iter().flat_map(|each| &each.partitions).map(|p| p.error_code).collect();
+        let mut codes: Vec<i16> =
+            response.responses.iter().flat_map(|each| &each.partitions).map(|p| p.error_code).collect();
         codes.sort_unstable();
         let unknown = if version < 13 { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
         let mut expected = [0, 1, ResponseError::UnknownTopicOrPartition.code(), unknown.code()];
@@ -171,7 +177,8 @@ fn a_produce_wakes_a_waiting_fetch() {
         produce_at(&mut client, &topic, 1, Batch::of(&["wake"]).build(), offset);
         let response = waiting.receive::<kafka_protocol::messages::FetchRequest>(version);
         assert!(began.elapsed() < Duration::from_secs(5), "version {version}: {:?}", began.elapsed());
-        let woken = response.responses[0].partitions.iter().find(|each| each.partition_index == 1).expect("it was asked for");
+        let woken =
+            response.responses[0].partitions.iter().find(|each| each.partition_index == 1).expect("it was asked for");
         assert_eq!(values(woken), ["wake"]);
     }
 }
@@ -235,7 +242,11 @@ fn kip_392_a_rack_is_read_and_changes_nothing_in_a_cluster_of_one() {
     for version in 11..=18 {
         let request = fetch_request(version, &topic, &[(0, 0)]).with_rack_id(StrBytes::from_static_str("somewhere"));
         let fetched = the_partition(client.call(&request, version), version, &topic);
-        assert_eq!((values(&fetched), fetched.preferred_read_replica.0), (vec!["a".to_owned()], -1), "version {version}");
+        assert_eq!(
+            (values(&fetched), fetched.preferred_read_replica.0),
+            (vec!["a".to_owned()], -1),
+            "version {version}"
+        );
     }
 }
 

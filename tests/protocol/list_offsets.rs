@@ -19,13 +19,24 @@ const LATEST_TIERED: i64 = -5;
 
 fn request(topic: &Topic, partitions: &[(i32, i64)]) -> ListOffsetsRequest {
     let partition = |(index, timestamp): &(i32, i64)| {
-        ListOffsetsPartition::default().with_partition_index(*index).with_timestamp(*timestamp).with_current_leader_epoch(-1)
+        ListOffsetsPartition::default()
+            .with_partition_index(*index)
+            .with_timestamp(*timestamp)
+            .with_current_leader_epoch(-1)
     };
-    let of_topic = ListOffsetsTopic::default().with_name(topic.name.clone()).with_partitions(partitions.iter().map(partition).collect());
+    let of_topic = ListOffsetsTopic::default()
+        .with_name(topic.name.clone())
+        .with_partitions(partitions.iter().map(partition).collect());
     ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![of_topic])
 }
 
-fn list(client: &mut Client, version: i16, topic: &Topic, partition: i32, timestamp: i64) -> ListOffsetsPartitionResponse {
+fn list(
+    client: &mut Client,
+    version: i16,
+    topic: &Topic,
+    partition: i32,
+    timestamp: i64,
+) -> ListOffsetsPartitionResponse {
     let mut response = client.call(&request(topic, &[(partition, timestamp)]), version);
     assert_eq!(response.topics[0].name, topic.name);
     response.topics[0].partitions.remove(0)
@@ -116,7 +127,8 @@ fn each_partition_of_a_mixed_list_offsets_gets_its_own_answer() {
         let mut mixed = request(&topic, &[(0, LATEST), (1, LATEST), (9, LATEST)]);
         mixed.topics.extend(request(&Topic::unknown(), &[(0, LATEST)]).topics);
         let response = client.call(&mixed, version);
-        let mut answers: Vec<_> = response.topics.iter().flat_map(|each| &each.partitions).map(|p| (p.error_code, p.offset)).collect();
+        let mut answers: Vec<_> =
+            response.topics.iter().flat_map(|each| &each.partitions).map(|p| (p.error_code, p.offset)).collect();
         answers.sort_unstable();
         let unknown = ResponseError::UnknownTopicOrPartition.code();
         assert_eq!(answers, [(0, 0), (0, 1), (unknown, -1), (unknown, -1)], "version {version}");
@@ -155,6 +167,9 @@ fn a_partition_named_twice_in_list_offsets_is_an_invalid_request() {
     for version in VERSIONS {
         let response = client.call(&request(&topic, &[(0, LATEST), (0, EARLIEST)]), version);
         let partitions = &response.topics[0].partitions;
-        assert!(partitions.iter().any(|each| each.error_code == ResponseError::InvalidRequest.code()), "version {version}");
+        assert!(
+            partitions.iter().any(|each| each.error_code == ResponseError::InvalidRequest.code()),
+            "version {version}"
+        );
     }
 }

@@ -35,7 +35,10 @@ fn metadata_describes_a_topic_and_its_cluster_at_every_version() {
             assert_eq!(response.cluster_id.expect("there is a cluster id").len(), 22, "version {version}");
         }
         let [described] = &response.topics[..] else { panic!("one topic") };
-        assert_eq!((described.error_code, described.name.as_ref(), described.is_internal), (0, Some(&topic.name), false));
+        assert_eq!(
+            (described.error_code, described.name.as_ref(), described.is_internal),
+            (0, Some(&topic.name), false)
+        );
         if version >= 10 {
             assert_eq!(described.topic_id, topic.id, "version {version}");
         }
@@ -44,7 +47,10 @@ fn metadata_describes_a_topic_and_its_cluster_at_every_version() {
         assert_eq!(indexes, [0, 1, 2]);
         for partition in &described.partitions {
             assert_eq!((partition.error_code, partition.leader_id), (0, node.node_id), "version {version}");
-            assert_eq!((&partition.replica_nodes[..], &partition.isr_nodes[..]), (&[node.node_id][..], &[node.node_id][..]));
+            assert_eq!(
+                (&partition.replica_nodes[..], &partition.isr_nodes[..]),
+                (&[node.node_id][..], &[node.node_id][..])
+            );
             assert!(partition.offline_replicas.is_empty());
             assert_eq!(partition.leader_epoch, if version >= 7 { 0 } else { -1 }, "version {version}");
         }
@@ -63,7 +69,10 @@ fn metadata_names_all_topics_for_null_or_in_version_0_for_an_empty_list() {
         }
         if version >= 1 {
             let response = client.call(&MetadataRequest::default().with_topics(Some(Vec::new())), version);
-            assert!(response.topics.is_empty() && !response.brokers.is_empty(), "version {version}: none was asked for");
+            assert!(
+                response.topics.is_empty() && !response.brokers.is_empty(),
+                "version {version}: none was asked for"
+            );
         }
     }
 }
@@ -154,7 +163,18 @@ fn each_topic_of_a_mixed_metadata_gets_its_own_answer() {
     let unknown = Topic::unknown();
     for version in 4..=13 {
         let response = client.call(&metadata_request(&[&unknown.name, &known.name]), version);
-        let code_of = |topic: &Topic| response.topics.iter().find(|each| each.name.as_ref() == Some(&topic.name)).expect("it is answered").error_code;
-        assert_eq!((code_of(&known), code_of(&unknown)), (0, ResponseError::UnknownTopicOrPartition.code()), "version {version}");
+        let code_of = |topic: &Topic| {
+            response
+                .topics
+                .iter()
+                .find(|each| each.name.as_ref() == Some(&topic.name))
+                .expect("it is answered")
+                .error_code
+        };
+        assert_eq!(
+            (code_of(&known), code_of(&unknown)),
+            (0, ResponseError::UnknownTopicOrPartition.code()),
+            "version {version}"
+        );
     }
 }

@@ -39,7 +39,8 @@ fn produce_to_an_unknown_topic_or_partition_is_refused_at_every_version() {
         assert_eq!(answer.base_offset, -1);
         let answer = produce(&mut client, version, &Topic::unknown(), 0, Batch::of(&["x"]).build());
         // KIP-516: an id that nobody has is an error of its own.
-        let expected = if version < 13 { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
+        let expected =
+            if version < 13 { ResponseError::UnknownTopicOrPartition } else { ResponseError::UnknownTopicId };
         assert_eq!(answer.error_code, expected.code(), "version {version}");
     }
 }
@@ -53,7 +54,12 @@ fn each_partition_of_a_mixed_produce_gets_its_own_answer() {
     let parts = [(2, Batch::of(&["good"]).build()), (7, Batch::of(&["x"]).build()), (1, Bytes::from(corrupt))];
     for version in [3, 8, 9, 12, 13] {
         let response = client.call(&produce_request(version, &topic, &parts), version);
-        let mut codes: Vec<_> = response.responses.iter().flat_map(|each| &each.partition_responses).map(|p| (p.index, p.error_code)).collect();
+        let mut codes: Vec<_> = response
+            .responses
+            .iter()
+            .flat_map(|each| &each.partition_responses)
+            .map(|p| (p.index, p.error_code))
+            .collect();
         codes.sort_unstable();
         let unknown = ResponseError::UnknownTopicOrPartition.code();
         assert_eq!(codes, [(1, ResponseError::CorruptMessage.code()), (2, 0), (7, unknown)], "version {version}");
@@ -68,7 +74,9 @@ fn kip_516_one_produce_may_mix_known_and_unknown_topics() {
     let known = Topic::create(&mut client, 1, &[]);
     for version in [12, 13] {
         let mut request = produce_request(version, &known, &[(0, Batch::of(&["x"]).build())]);
-        request.topic_data.extend(produce_request(version, &Topic::unknown(), &[(0, Batch::of(&["x"]).build())]).topic_data);
+        request
+            .topic_data
+            .extend(produce_request(version, &Topic::unknown(), &[(0, Batch::of(&["x"]).build())]).topic_data);
         let response = client.call(&request, version);
         let mut codes: Vec<_> = response.responses.iter().map(|each| each.partition_responses[0].error_code).collect();
         codes.sort_unstable();
@@ -244,7 +252,10 @@ fn acks_0_has_no_answer_and_the_connection_goes_on() {
     let (_broker, mut client) = connect();
     let topic = Topic::create(&mut client, 1, &[]);
     for version in VERSIONS {
-        client.send_without_answer(&produce_request(version, &topic, &[(0, Batch::of(&["x"]).build())]).with_acks(0), version);
+        client.send_without_answer(
+            &produce_request(version, &topic, &[(0, Batch::of(&["x"]).build())]).with_acks(0),
+            version,
+        );
     }
     // The next answer on the connection is that of the next request.
     assert_eq!(values(&fetch(&mut client, 12, &topic, 0, 0)).len(), VERSIONS.count());

@@ -75,8 +75,14 @@ fn kip_98_a_gap_in_the_sequence_is_refused() {
     produce_at(&mut client, &topic, 0, Batch::of(&["a", "b"]).by(id, 0, 0).build(), 0);
     let out_of_order = ResponseError::OutOfOrderSequenceNumber.code();
     for version in 3..=13 {
-        assert_eq!(produce(&mut client, version, &topic, 0, Batch::of(&["x"]).by(id, 0, 3).build()).error_code, out_of_order);
-        assert_eq!(produce(&mut client, version, &topic, 0, Batch::of(&["x"]).by(id, 0, 1).build()).error_code, out_of_order);
+        assert_eq!(
+            produce(&mut client, version, &topic, 0, Batch::of(&["x"]).by(id, 0, 3).build()).error_code,
+            out_of_order
+        );
+        assert_eq!(
+            produce(&mut client, version, &topic, 0, Batch::of(&["x"]).by(id, 0, 1).build()).error_code,
+            out_of_order
+        );
     }
     produce_at(&mut client, &topic, 0, Batch::of(&["c"]).by(id, 0, 2).build(), 2);
 }
@@ -90,7 +96,8 @@ fn kip_98_sequences_are_counted_for_each_partition_separately() {
     produce_at(&mut client, &topic, 1, Batch::of(&["a"]).by(id, 0, 0).build(), 0);
     let parts = [(0, Batch::of(&["b"]).by(id, 0, 1).build()), (1, Batch::of(&["x"]).by(id, 0, 9).build())];
     let response = client.call(&produce_request(9, &topic, &parts), 9);
-    let mut codes: Vec<_> = response.responses[0].partition_responses.iter().map(|each| (each.index, each.error_code)).collect();
+    let mut codes: Vec<_> =
+        response.responses[0].partition_responses.iter().map(|each| (each.index, each.error_code)).collect();
     codes.sort_unstable();
     assert_eq!(codes, [(0, 0), (1, ResponseError::OutOfOrderSequenceNumber.code())]);
 }

@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::connect;
 use crate::support::batch::Batch;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, create_request, fetch, metadata_request, new_name, produce, topic_name, values, wait_until_led};
+use crate::support::requests::{
+    Topic, create_request, fetch, metadata_request, new_name, produce, topic_name, values, wait_until_led,
+};
 
 fn create(client: &mut Client, version: i16, request: &CreateTopicsRequest) -> CreatableTopicResult {
     client.call(request, version).topics.remove(0)
@@ -51,10 +53,21 @@ fn create_topics_makes_a_topic_that_takes_records_at_every_version() {
             // KIP-525: what came out of the defaults.
             assert_eq!((created.num_partitions, created.replication_factor), (2, 1));
             let configs = created.configs.expect("the configs are described");
-            let of = |wanted: &str| configs.iter().find(|each| each.name.as_str() == wanted).unwrap_or_else(|| panic!("{wanted} is missing"));
+            let of = |wanted: &str| {
+                configs
+                    .iter()
+                    .find(|each| each.name.as_str() == wanted)
+                    .unwrap_or_else(|| panic!("{wanted} is missing"))
+            };
             let retention = of("retention.ms");
-            assert_eq!((retention.value.as_deref(), retention.config_source, retention.read_only), (Some("12345"), 1, false));
-            assert_eq!((of("cleanup.policy").value.as_deref(), of("cleanup.policy").config_source), (Some("delete"), 5));
+            assert_eq!(
+                (retention.value.as_deref(), retention.config_source, retention.read_only),
+                (Some("12345"), 1, false)
+            );
+            assert_eq!(
+                (of("cleanup.policy").value.as_deref(), of("cleanup.policy").config_source),
+                (Some("delete"), 5)
+            );
         }
         if version >= 7 {
             assert!(!created.topic_id.is_nil());
@@ -91,7 +104,8 @@ fn create_topics_with_validate_only_creates_nothing() {
         let created = create(&mut client, version, &create_request(&name, 2, &[]).with_validate_only(true));
         assert_eq!(created.error_code, 0, "version {version}");
         assert!(!exists(&mut client, &name));
-        let refused = create(&mut client, version, &create_request(&topic_name("a/b"), 2, &[]).with_validate_only(true));
+        let refused =
+            create(&mut client, version, &create_request(&topic_name("a/b"), 2, &[]).with_validate_only(true));
         assert_eq!(refused.error_code, ResponseError::InvalidTopicException.code(), "version {version}");
     }
 }
@@ -105,8 +119,16 @@ fn create_topics_refuses_what_cannot_be_each_with_its_own_error() {
         ("it exists", create_request(&existing.name, 1, &[]), ResponseError::TopicAlreadyExists),
         ("no partitions", create_request(&new_name(), 0, &[]), ResponseError::InvalidPartitions),
         ("an unknown config", create_request(&new_name(), 1, &[("no.such.config", "1")]), ResponseError::InvalidConfig),
-        ("a config that is no number", create_request(&new_name(), 1, &[("retention.ms", "soon")]), ResponseError::InvalidConfig),
-        ("a config out of range", create_request(&new_name(), 1, &[("segment.bytes", "-1")]), ResponseError::InvalidConfig),
+        (
+            "a config that is no number",
+            create_request(&new_name(), 1, &[("retention.ms", "soon")]),
+            ResponseError::InvalidConfig,
+        ),
+        (
+            "a config out of range",
+            create_request(&new_name(), 1, &[("segment.bytes", "-1")]),
+            ResponseError::InvalidConfig,
+        ),
     ];
     for name in ["", ".", "..", "a/b", "a b", "ä", long.as_str()] {
         cases.push(("the name", create_request(&topic_name(name), 1, &[]), ResponseError::InvalidTopicException));
@@ -131,7 +153,9 @@ fn create_topics_honours_and_checks_assignments() {
     let broker = client.call(&metadata_request(&[]), 12).brokers[0].node_id;
     let with = |assignments: &[(i32, &[i32])]| {
         let assignment = |(index, brokers): &(i32, &[i32])| {
-            CreatableReplicaAssignment::default().with_partition_index(*index).with_broker_ids(brokers.iter().map(|id| BrokerId(*id)).collect())
+            CreatableReplicaAssignment::default()
+                .with_partition_index(*index)
+                .with_broker_ids(brokers.iter().map(|id| BrokerId(*id)).collect())
         };
         let mut request = create_request(&new_name(), -1, &[]);
         request.topics[0].replication_factor = -1;
@@ -142,7 +166,8 @@ fn create_topics_honours_and_checks_assignments() {
         let good = with(&[(0, &[broker.0]), (1, &[broker.0])]);
         assert_eq!(create(&mut client, version, &good).error_code, 0, "version {version}");
         assert_eq!(wait_until_led(&mut client, &good.topics[0].name).partitions.len(), 2);
-        let refused: [&[(i32, &[i32])]; 4] = [&[(0, &[77])], &[(1, &[broker.0])], &[(0, &[])], &[(0, &[broker.0, broker.0])]];
+        let refused: [&[(i32, &[i32])]; 4] =
+            [&[(0, &[77])], &[(1, &[broker.0])], &[(0, &[])], &[(0, &[broker.0, broker.0])]];
         for assignments in refused {
             let answer = create(&mut client, version, &with(assignments));
             let expected = ResponseError::InvalidReplicaAssignment.code();
@@ -151,7 +176,11 @@ fn create_topics_honours_and_checks_assignments() {
         let mut both = good.clone();
         both.topics[0].name = new_name();
         both.topics[0].num_partitions = 2;
-        assert_eq!(create(&mut client, version, &both).error_code, ResponseError::InvalidRequest.code(), "version {version}");
+        assert_eq!(
+            create(&mut client, version, &both).error_code,
+            ResponseError::InvalidRequest.code(),
+            "version {version}"
+        );
     }
 }
 
@@ -170,10 +199,14 @@ fn each_topic_of_a_mixed_create_gets_its_own_answer_and_one_named_twice_is_refus
     let (_broker, mut client) = connect();
     for version in 2..=7 {
         let (good, twice) = (new_name(), new_name());
-        let topic = |name: &TopicName| CreatableTopic::default().with_name(name.clone()).with_num_partitions(1).with_replication_factor(1);
+        let topic = |name: &TopicName| {
+            CreatableTopic::default().with_name(name.clone()).with_num_partitions(1).with_replication_factor(1)
+        };
         let topics = vec![topic(&good), topic(&topic_name("a/b")), topic(&twice), topic(&twice)];
         let response = client.call(&CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(15000), version);
-        let code_of = |name: &str| response.topics.iter().find(|each| each.name.as_str() == name).expect("it is answered").error_code;
+        let code_of = |name: &str| {
+            response.topics.iter().find(|each| each.name.as_str() == name).expect("it is answered").error_code
+        };
         assert_eq!(code_of(good.as_str()), 0, "version {version}");
         assert_eq!(code_of("a/b"), ResponseError::InvalidTopicException.code());
         assert_eq!(code_of(twice.as_str()), ResponseError::InvalidRequest.code());
@@ -220,7 +253,8 @@ fn kip_516_delete_topics_takes_ids_from_version_6_on() {
     let topic = Topic::create(&mut client, 1, &[]);
     let unknown = Uuid::new_v4();
     let state = |id: Uuid| DeleteTopicState::default().with_name(None).with_topic_id(id);
-    let request = DeleteTopicsRequest::default().with_timeout_ms(15000).with_topics(vec![state(topic.id), state(unknown)]);
+    let request =
+        DeleteTopicsRequest::default().with_timeout_ms(15000).with_topics(vec![state(topic.id), state(unknown)]);
     let response = client.call(&request, 6);
     let of = |id: Uuid| response.responses.iter().find(|each| each.topic_id == id).expect("it is answered");
     assert_eq!((of(topic.id).error_code, of(topic.id).name.as_ref()), (0, Some(&topic.name)));

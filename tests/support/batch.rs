@@ -179,11 +179,22 @@ fn read_one(mut batch: &[u8]) -> Stored {
     let max_timestamp = batch.get_i64();
     let (producer_id, producer_epoch, base_sequence) = (batch.get_i64(), batch.get_i16(), batch.get_i32());
     let count = batch.get_i32();
-    let decompressed = if attributes & 7 == ZSTD { zstd::decode_all(batch).expect("the batch is zstd") } else { batch.to_vec() };
+    let decompressed =
+        if attributes & 7 == ZSTD { zstd::decode_all(batch).expect("the batch is zstd") } else { batch.to_vec() };
     let mut rest = &decompressed[..];
     let values = (0..count).map(|_| read_record(&mut rest, base_offset)).collect();
     assert!(rest.is_empty(), "bytes after the last record");
-    Stored { base_offset, leader_epoch, attributes, last_offset_delta, max_timestamp, producer_id, producer_epoch, base_sequence, values }
+    Stored {
+        base_offset,
+        leader_epoch,
+        attributes,
+        last_offset_delta,
+        max_timestamp,
+        producer_id,
+        producer_epoch,
+        base_sequence,
+        values,
+    }
 }
 
 fn read_record(from: &mut &[u8], base_offset: i64) -> (i64, String) {

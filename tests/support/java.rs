@@ -28,7 +28,10 @@ impl Tools {
         let recipe = std::fs::read_to_string(&project).expect("the project file is in the repository");
         let archives = kept::folder("java", "client-tools", &recipe, |folder| {
             let mut command = Command::new("mvn");
-            command.args(["-q", "-B", "-f"]).arg(&project).args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+            command
+                .args(["-q", "-B", "-f"])
+                .arg(&project)
+                .args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
             command.arg(format!("-DoutputDirectory={}", folder.display()));
             run(&mut command, b"", GATHER_TIMEOUT).expect_success("mvn dependency:copy-dependencies");
         });

@@ -42,6 +42,8 @@ fn fill(folder: &Path, requirements: &Path) {
     run(Command::new("python3").args(["-m", "venv"]).arg(folder), b"", INSTALL_TIMEOUT)
         .expect_success("python3 -m venv (on Debian it needs the package python3-venv)");
     let mut install = Command::new(folder.join("bin/python"));
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "-r"]).arg(requirements);
+    install
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "-r"])
+        .arg(requirements);
     run(&mut install, b"", INSTALL_TIMEOUT).expect_success("pip install");
 }

@@ -12,7 +12,8 @@ use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, FetchRequest, FetchResponse, ListOffsetsRequest, MetadataRequest, ProduceRequest, TopicName,
+    BrokerId, CreateTopicsRequest, FetchRequest, FetchResponse, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
@@ -63,7 +64,9 @@ pub fn text(from: &str) -> StrBytes {
 
 /// A request for one topic with one replica.
 pub fn create_request(name: &TopicName, partitions: i32, configs: &[(&str, &str)]) -> CreateTopicsRequest {
-    let config = |(key, value): &(&str, &str)| CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)));
+    let config = |(key, value): &(&str, &str)| {
+        CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)))
+    };
     let topic = CreatableTopic::default()
         .with_name(name.clone())
         .with_num_partitions(partitions)
@@ -75,7 +78,9 @@ pub fn create_request(name: &TopicName, partitions: i32, configs: &[(&str, &str)
 /// A request for these topics by name that creates none.
 pub fn metadata_request(names: &[&TopicName]) -> MetadataRequest {
     let topic = |name: &&TopicName| MetadataRequestTopic::default().with_name(Some((*name).clone()));
-    MetadataRequest::default().with_topics(Some(names.iter().map(topic).collect())).with_allow_auto_topic_creation(false)
+    MetadataRequest::default()
+        .with_topics(Some(names.iter().map(topic).collect()))
+        .with_allow_auto_topic_creation(false)
 }
 
 /// What Metadata says of the topic once all its partitions have leaders that serve them; asks again until then.
@@ -85,7 +90,9 @@ pub fn wait_until_led(client: &mut Client, name: &TopicName) -> MetadataResponse
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         let topic = client.call(&metadata_request(&[name]), 12).topics.remove(0);
-        let led = topic.error_code == 0 && !topic.partitions.is_empty() && topic.partitions.iter().all(|each| each.leader_id.0 >= 0);
+        let led = topic.error_code == 0
+            && !topic.partitions.is_empty()
+            && topic.partitions.iter().all(|each| each.leader_id.0 >= 0);
         if led && is_served(client, &topic) {
             return topic;
         }
@@ -95,7 +102,9 @@ pub fn wait_until_led(client: &mut Client, name: &TopicName) -> MetadataResponse
 
 /// Whether every partition answers ListOffsets.
 fn is_served(client: &mut Client, topic: &MetadataResponseTopic) -> bool {
-    let partition = |index: i32| ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-1).with_current_leader_epoch(-1);
+    let partition = |index: i32| {
+        ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-1).with_current_leader_epoch(-1)
+    };
     let partitions = topic.partitions.iter().map(|each| partition(each.partition_index)).collect();
     let name = topic.name.clone().expect("it was asked for by name");
     let of_topic = ListOffsetsTopic::default().with_name(name).with_partitions(partitions);
@@ -105,7 +114,9 @@ fn is_served(client: &mut Client, topic: &MetadataResponseTopic) -> bool {
 
 /// A Produce request with acks=all for these partitions of one topic.
 pub fn produce_request(version: i16, topic: &Topic, partitions: &[(i32, Bytes)]) -> ProduceRequest {
-    let data = |(index, records): &(i32, Bytes)| PartitionProduceData::default().with_index(*index).with_records(Some(records.clone()));
+    let data = |(index, records): &(i32, Bytes)| {
+        PartitionProduceData::default().with_index(*index).with_records(Some(records.clone()))
+    };
     let mut of_topic = TopicProduceData::default().with_partition_data(partitions.iter().map(data).collect());
     if version >= PRODUCE_BY_ID {
         of_topic.topic_id = topic.id;
@@ -116,7 +127,13 @@ pub fn produce_request(version: i16, topic: &Topic, partitions: &[(i32, Bytes)])
 }
 
 /// Produces to one partition and gives its part of the response.
-pub fn produce(client: &mut Client, version: i16, topic: &Topic, partition: i32, records: Bytes) -> PartitionProduceResponse {
+pub fn produce(
+    client: &mut Client,
+    version: i16,
+    topic: &Topic,
+    partition: i32,
+    records: Bytes,
+) -> PartitionProduceResponse {
     let mut response = client.call(&produce_request(version, topic, &[(partition, records)]), version);
     let mut of_topic = response.responses.remove(0);
     if version >= PRODUCE_BY_ID {
@@ -144,7 +161,11 @@ pub fn fetch_request(version: i16, topic: &Topic, partitions: &[(i32, i64)]) -> 
     } else {
         of_topic.topic = topic.name.clone();
     }
-    let request = FetchRequest::default().with_max_wait_ms(0).with_min_bytes(0).with_max_bytes(1 << 24).with_topics(vec![of_topic]);
+    let request = FetchRequest::default()
+        .with_max_wait_ms(0)
+        .with_min_bytes(0)
+        .with_max_bytes(1 << 24)
+        .with_topics(vec![of_topic]);
     if version >= 7 { request.with_session_epoch(-1) } else { request }
 }
 
