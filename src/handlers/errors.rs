@@ -69,6 +69,7 @@ pub(super) fn topic_error(e: &TopicError) -> ErrorCode {
 pub(super) fn controller_error(e: &controller::Error) -> ErrorCode {
     match e {
         controller::Error::Quorum(ProposeError::NotLeader | ProposeError::Stale) => ErrorCode::NotController,
+        controller::Error::Quorum(ProposeError::NoRoom(_)) => ErrorCode::KafkaStorageError,
         controller::Error::Quorum(ProposeError::Inconsistent(_) | ProposeError::Failed(_))
         | controller::Error::ProducerIdsExhausted => ErrorCode::UnknownServerError,
     }

@@ -17,7 +17,6 @@ use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tracing::error;
 
 /// Who must have a record before its producer is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +220,6 @@ impl Partition {
     ) -> Result<Offset, AppendError> {
         let (before, after) = {
             let mut log = self.log.lock();
-            let guard = OfflineOnPanic(&self.log);
             let leadership = self.leadership.load();
             if !leadership.is_local {
                 return Err(AppendError::NotLeader);
@@ -232,9 +230,7 @@ impl Partition {
             }
             let before = log.positions();
             log.append(batches, now)?;
-            let advanced = self.advance_high_watermark(&mut log);
-            drop(guard);
-            advanced.map_err(|_| AppendError::Offline)?;
+            self.advance_high_watermark(&mut log).map_err(|_| AppendError::Offline)?;
             (before, log.positions())
         };
         let high_watermark_bytes = after.high_watermark_bytes - before.high_watermark_bytes;
@@ -425,17 +421,5 @@ fn bound(readable: ReadableBound) -> Bound {
     match readable {
         ReadableBound::HighWatermark => Bound::HighWatermark,
         ReadableBound::LastStable => Bound::LastStable,
-    }
-}
-
-/// A panic inside an append may leave the log's state half changed: it is not used any more.
-struct OfflineOnPanic<'a>(&'a Log);
-
-impl Drop for OfflineOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            error!(topic_partition = %self.0.topic_partition(), "an append panicked; the partition is offline");
-            self.0.retire();
-        }
     }
 }

@@ -304,7 +304,7 @@ impl Log {
     }
 
     /// Refuses appends and reads from now on, because the log is closed or removed.
-    pub fn retire(&self) {
+    pub(super) fn retire(&self) {
         self.offline.store(true, Ordering::Release);
     }
 }

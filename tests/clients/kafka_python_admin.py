@@ -2,6 +2,8 @@
 
 import uuid
 
+# First: it makes kafka-python 2.0.2 importable under Python 3.12 and later.
+from kafka_python_base import VERSION, admin, created_topic, is_ready, leader_of, partition_index, producer, read_all, send_all, topic_name
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import (
@@ -14,7 +16,6 @@ from kafka.errors import (
 )
 
 from harness import Skip, case, eventually, expect_error, main, new_topic
-from kafka_python_base import VERSION, admin, created_topic, is_ready, leader_of, partition_index, producer, read_all, send_all, topic_name
 
 
 def described_configs(client, kind, name, filter_names=None):

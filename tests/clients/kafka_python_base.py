@@ -4,7 +4,13 @@ Runs under kafka-python 2.0.2, 2.3 and 3.0; `VERSION` is the running one as a tu
 """
 
 import contextlib
+import sys
 import time
+
+import six.moves
+
+# kafka-python 2.0.2 carries a six that Python 3.12 and later cannot load; its users install six and do this.
+sys.modules.setdefault("kafka.vendor.six.moves", six.moves)
 
 import kafka
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition

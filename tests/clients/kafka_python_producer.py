@@ -2,11 +2,12 @@
 
 import json
 
+# First: it makes kafka-python 2.0.2 importable under Python 3.12 and later.
+from kafka_python_base import VERSION, consumer, created_topic, now_ms, producer, read, read_all, send_all
 from kafka import TopicPartition
 from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from harness import Skip, case, cases_for, eventually, expect_error, main, new_topic, partition_of
-from kafka_python_base import VERSION, consumer, created_topic, now_ms, producer, read, read_all, send_all
 
 TEXT = [b"message %d, and words that repeat, that repeat, that repeat" % i for i in range(50)]
 # Idempotence is the default from 3.0 on and is unknown before 2.1.

@@ -6,12 +6,14 @@ use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    CreateTopicsRequest, FetchRequest, FetchResponse, MetadataRequest, ProduceRequest, TopicName,
+    BrokerId, CreateTopicsRequest, FetchRequest, FetchResponse, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
@@ -81,19 +83,33 @@ pub fn metadata_request(names: &[&TopicName]) -> MetadataRequest {
         .with_allow_auto_topic_creation(false)
 }
 
-/// What Metadata says of the topic once all its partitions have leaders; asks again until then.
+/// What Metadata says of the topic once all its partitions have leaders that serve them; asks again until then.
+///
+/// In Apache Kafka a partition may still answer NOT_LEADER_OR_FOLLOWER when Metadata already names its leader.
 pub fn wait_until_led(client: &mut Client, name: &TopicName) -> MetadataResponseTopic {
     let deadline = Instant::now() + Duration::from_secs(15);
     loop {
         let topic = client.call(&metadata_request(&[name]), 12).topics.remove(0);
-        if topic.error_code == 0
+        let led = topic.error_code == 0
             && !topic.partitions.is_empty()
-            && topic.partitions.iter().all(|each| each.leader_id.0 >= 0)
-        {
+            && topic.partitions.iter().all(|each| each.leader_id.0 >= 0);
+        if led && is_served(client, &topic) {
             return topic;
         }
         assert!(Instant::now() < deadline, "the topic has no leader: {topic:?}");
     }
+}
+
+/// Whether every partition answers ListOffsets.
+fn is_served(client: &mut Client, topic: &MetadataResponseTopic) -> bool {
+    let partition = |index: i32| {
+        ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-1).with_current_leader_epoch(-1)
+    };
+    let partitions = topic.partitions.iter().map(|each| partition(each.partition_index)).collect();
+    let name = topic.name.clone().expect("it was asked for by name");
+    let of_topic = ListOffsetsTopic::default().with_name(name).with_partitions(partitions);
+    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![of_topic]);
+    client.call(&request, 4).topics[0].partitions.iter().all(|each| each.error_code == 0)
 }
 
 /// A Produce request with acks=all for these partitions of one topic.
