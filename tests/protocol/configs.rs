@@ -35,7 +35,8 @@ fn of<'a>(result: &'a DescribeConfigsResult, name: &str) -> &'a DescribeConfigsR
 #[test]
 fn kip_133_the_configs_of_a_topic_come_with_value_and_source_at_every_version() {
     let (_broker, mut client) = connect();
-    let topic = Topic::create(&mut client, 1, &[("retention.ms", "12345"), ("cleanup.policy", "compact,delete")]);
+    let topic =
+        Topic::create(&mut client, 1, &[("retention.ms", "12345"), ("message.timestamp.type", "LogAppendTime")]);
     for version in VERSIONS {
         let result = describe(&mut client, version, &request(TOPIC, topic.name.as_str(), None));
         assert_eq!(
@@ -47,7 +48,7 @@ fn kip_133_the_configs_of_a_topic_come_with_value_and_source_at_every_version() 
         assert_eq!((retention.value.as_deref(), retention.config_source), (Some("12345"), SET_FOR_TOPIC));
         assert_eq!((retention.read_only, retention.is_sensitive), (false, false));
         assert!(retention.synonyms.is_empty(), "they were not asked for");
-        assert_eq!(of(&result, "cleanup.policy").value.as_deref(), Some("compact,delete"));
+        assert_eq!(of(&result, "message.timestamp.type").value.as_deref(), Some("LogAppendTime"));
         let segment = of(&result, "segment.ms");
         assert_eq!((segment.value.as_deref(), segment.config_source), (Some("604800000"), DEFAULT));
         if version >= 3 {

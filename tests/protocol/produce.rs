@@ -193,12 +193,12 @@ fn a_timestamp_too_far_from_now_is_refused() {
 #[test]
 fn kip_467_the_bad_record_of_a_batch_is_named_from_version_8_on() {
     let (_broker, mut client) = connect();
-    let topic = Topic::create(&mut client, 1, &[("cleanup.policy", "compact")]);
-    let mut batch = Batch::of(&["with a key", "without"]);
-    batch.records[0].key = Some(b"key".to_vec());
+    let topic = Topic::create(&mut client, 1, &[("message.timestamp.after.max.ms", "1000")]);
+    let mut batch = Batch::of(&["of now", "of tomorrow"]);
+    batch.records[1].timestamp += 24 * 60 * 60 * 1000;
     for version in VERSIONS {
         let answer = produce(&mut client, version, &topic, 0, batch.build());
-        assert_eq!(answer.error_code, ResponseError::InvalidRecord.code(), "version {version}");
+        assert_eq!(answer.error_code, ResponseError::InvalidTimestamp.code(), "version {version}");
         let indexes: Vec<i32> = answer.record_errors.iter().map(|each| each.batch_index).collect();
         if version >= 8 {
             assert_eq!(indexes, [1], "version {version}");
