@@ -3,9 +3,11 @@
 //! Every API and version served: requests made and encoded by the `kafka-protocol` crate, whole, damaged, and crowded
 //! with as many of the smallest elements as the guard lets pass. The seed of the damage is that of `KLAMM_TEST_SEED`, or 1.
 
+use kafka_protocol::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
+use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
@@ -16,9 +18,11 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeTopicPartitionsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
-    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TopicName,
+    AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeTopicPartitionsRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, TopicName, alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use klamm::wire::api::APIS;
@@ -78,6 +82,10 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::ApiVersions => of::<ApiVersionsRequest>(version, body),
         ApiKey::CreateTopics => of::<CreateTopicsRequest>(version, body),
         ApiKey::DeleteTopics => of::<DeleteTopicsRequest>(version, body),
+        ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
+        ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
+        ApiKey::CreatePartitions => of::<CreatePartitionsRequest>(version, body),
+        ApiKey::IncrementalAlterConfigs => of::<IncrementalAlterConfigsRequest>(version, body),
         ApiKey::InitProducerId => of::<InitProducerIdRequest>(version, body),
         ApiKey::OffsetForLeaderEpoch => of::<OffsetForLeaderEpochRequest>(version, body),
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
@@ -182,6 +190,38 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
         ApiKey::DeleteTopics => {
             encode(&DeleteTopicsRequest::default().with_topic_names(vec![topic(length); count]), version)
         }
+        ApiKey::DeleteRecords => {
+            let partitions = vec![DeleteRecordsPartition::default(); inner];
+            let deleted = DeleteRecordsTopic::default().with_name(topic(length)).with_partitions(partitions);
+            encode(&DeleteRecordsRequest::default().with_topics(vec![deleted; count]), version)
+        }
+        ApiKey::AlterConfigs => {
+            let configs = (0..inner).map(|at| {
+                alter_configs_request::AlterableConfig::default().with_name(text(length)).with_value(every_other(at))
+            });
+            let resource = alter_configs_request::AlterConfigsResource::default()
+                .with_resource_name(text(length))
+                .with_configs(configs.collect());
+            encode(&AlterConfigsRequest::default().with_resources(vec![resource; count]), version)
+        }
+        ApiKey::CreatePartitions => {
+            let topics = (0..count).map(|at| {
+                let brokers = CreatePartitionsAssignment::default().with_broker_ids(vec![BrokerId(2); inner]);
+                let assignments = (at % 2 == 0).then(|| vec![brokers; inner]);
+                CreatePartitionsTopic::default().with_name(topic(length)).with_assignments(assignments)
+            });
+            encode(&CreatePartitionsRequest::default().with_topics(topics.collect()), version)
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            let configs = (0..inner).map(|at| {
+                let config = incremental_alter_configs_request::AlterableConfig::default();
+                config.with_name(text(length)).with_value(every_other(at))
+            });
+            let resource = incremental_alter_configs_request::AlterConfigsResource::default()
+                .with_resource_name(text(length))
+                .with_configs(configs.collect());
+            encode(&IncrementalAlterConfigsRequest::default().with_resources(vec![resource; count]), version)
+        }
         ApiKey::InitProducerId => {
             let id = every_other(count).map(Into::into);
             encode(&InitProducerIdRequest::default().with_transactional_id(id), version)
@@ -277,7 +317,8 @@ fn the_most_crowded_requests_that_pass_are_decoded_within_the_limit() {
         for version in [*api.versions.start(), *api.versions.end()] {
             // Many empty elements, then one with many. The brokers of an assignment of CreateTopics are as many as the
             // assignments, so that they multiply.
-            let inner_max = if api.key == ApiKey::CreateTopics { 300 } else { usize::MAX };
+            let is_nested = matches!(api.key, ApiKey::CreateTopics | ApiKey::CreatePartitions);
+            let inner_max = if is_nested { 300 } else { usize::MAX };
             for shape in [|count| (count, 0), |count| (1, count)] {
                 let body = |count| {
                     let (top, inner): (usize, usize) = shape(count);

@@ -19,7 +19,7 @@ mod housekeeping;
 mod tests;
 
 use crate::config::{self, BrokerConfig};
-use crate::controller::{self, BrokerRegistration, Controller, Defaults};
+use crate::controller::{self, BrokerRegistration, ConfigRules, Controller, Defaults};
 use crate::handlers::Services;
 use crate::metadata::{ClusterImage, Endpoint, SecurityProtocol};
 use crate::net::Listener;
@@ -253,7 +253,14 @@ fn controller(config: &Arc<BrokerConfig>, quorum: &Quorum, clock: &Clock) -> Con
         partitions: i32::try_from(config.topics.partitions).unwrap_or(i32::MAX),
         replication_factor: i16::try_from(config.topics.replication_factor).unwrap_or(i16::MAX),
     };
-    Controller::new(quorum.clone(), clock.clone(), defaults, Arc::new(config::check_topic_configs))
+    let rules = ConfigRules {
+        check: Arc::new(config::check_topic_configs),
+        list_default: Arc::new({
+            let config = config.clone();
+            move |name| config::topic_list_default(name, &config)
+        }),
+    };
+    Controller::new(quorum.clone(), clock.clone(), defaults, rules)
 }
 
 fn registration(config: &BrokerConfig, bound: &[BoundListener]) -> BrokerRegistration {

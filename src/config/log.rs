@@ -2,7 +2,7 @@
 //!
 //! Names, defaults and meanings are Kafka's (`org.apache.kafka.common.config.TopicConfig`).
 
-use super::setting::{InvalidConfig, Value};
+use super::setting::{InvalidConfig, Kind, Value};
 use super::settings::Settings;
 use super::{BrokerConfig, topic_table};
 use std::collections::BTreeMap;
@@ -100,6 +100,12 @@ impl LogConfig {
 /// Kafka's sentence about the first that is wrong (`LogConfig.validate`).
 pub fn check_topic_configs(overrides: &BTreeMap<String, String>) -> Result<(), String> {
     check(overrides).map_err(|error| error.to_string())
+}
+
+/// What a topic's setting is on this broker without an override, if it is a list: APPEND and SUBTRACT begin with it.
+pub fn topic_list_default(name: &str, broker: &BrokerConfig) -> Option<String> {
+    let setting = topic_table::find(name).filter(|setting| setting.kind == Kind::List)?;
+    broker.settings.effective_text(setting.broker_name?)
 }
 
 fn check(overrides: &BTreeMap<String, String>) -> Result<(), InvalidConfig> {

@@ -27,6 +27,6 @@ pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, broker_entries, top
 pub use error::{Error, Given, Place};
 pub use flags::Flags;
 pub use listener::{HostPort, Listener};
-pub use log::{LogConfig, TimestampType, check_topic_configs};
+pub use log::{LogConfig, TimestampType, check_topic_configs, topic_list_default};
 pub use setting::{Check, InvalidConfig, Kind, Setting, Update, Visibility};
 pub use topic_table::SETTINGS as TOPIC_SETTINGS;

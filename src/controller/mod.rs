@@ -9,7 +9,9 @@
 //! Called by the handlers of the administration APIs and by the broker at start. After Kafka's `QuorumController`.
 
 mod broker;
+mod configs;
 mod error;
+mod partitions;
 mod placement;
 mod topic;
 
@@ -18,7 +20,9 @@ mod tests;
 
 pub use crate::quorum::ProposeError;
 pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
+pub use configs::{Changed, ConfigChanges, ConfigOperation, ListDefault, Others};
 pub use error::{Error, TopicError};
+pub use partitions::{Grown, MorePartitions};
 pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef};
 
 use crate::metadata::{ClusterImage, Record};
@@ -31,6 +35,15 @@ use std::sync::Arc;
 
 /// Checks the settings of a topic; the error is a text for the client.
 pub type ConfigCheck = dyn Fn(&BTreeMap<String, String>) -> Result<(), String> + Send + Sync;
+
+/// What the controller asks about settings of topics; `config` knows.
+#[derive(Clone)]
+pub struct ConfigRules {
+    /// Whether a topic may have these overrides.
+    pub check: Arc<ConfigCheck>,
+    /// The default of a setting that is a list.
+    pub list_default: Arc<ListDefault>,
+}
 
 /// What a new topic gets that does not say.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +80,7 @@ pub struct Controller {
     quorum: Quorum,
     clock: Clock,
     defaults: Defaults,
-    config_check: Arc<ConfigCheck>,
+    config_rules: ConfigRules,
     deciding: tokio::sync::Mutex<()>,
 }
 
@@ -78,8 +91,8 @@ impl Controller {
     }
 
     /// A controller over `quorum`.
-    pub fn new(quorum: Quorum, clock: Clock, defaults: Defaults, config_check: Arc<ConfigCheck>) -> Controller {
-        Controller { quorum, clock, defaults, config_check, deciding: tokio::sync::Mutex::new(()) }
+    pub fn new(quorum: Quorum, clock: Clock, defaults: Defaults, config_rules: ConfigRules) -> Controller {
+        Controller { quorum, clock, defaults, config_rules, deciding: tokio::sync::Mutex::new(()) }
     }
 
     /// Registers a broker; returns the epoch of the registration. An earlier one of the same id ends, unless it is this
@@ -104,15 +117,8 @@ impl Controller {
     /// Those of the quorum; what is wrong with a topic is in its answer.
     pub async fn create_topics(&self, topics: Vec<NewTopic>, mode: Mode) -> Result<Decided<Created>, Error> {
         let now = self.clock.now();
-        self.decide(|image| {
-            let rules = topic::Rules { defaults: self.defaults, config_check: &*self.config_check, now };
-            let (records, reply) = topic::decide_creation(image, &topics, &rules, TopicId::random);
-            match mode {
-                Mode::Apply => Ok((records, reply)),
-                Mode::Validate => Ok((Vec::new(), reply)),
-            }
-        })
-        .await
+        let rules = topic::Rules { defaults: self.defaults, config_check: &*self.config_rules.check, now };
+        self.decide_in(mode, |image| topic::decide_creation(image, &topics, &rules, TopicId::random)).await
     }
 
     /// Deletes topics, each for itself. Returns one answer per reference, in the order of the request.
@@ -121,6 +127,23 @@ impl Controller {
     /// Those of the quorum; what is wrong with a reference is in its answer.
     pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Decided<Deleted>, Error> {
         self.decide(|image| Ok(topic::decide_deletion(image, &topics))).await
+    }
+
+    /// Adds partitions to topics, to each for itself. Returns one answer per name, in the order of the request.
+    ///
+    /// # Errors
+    /// Those of the quorum; what is wrong with a topic is in its answer.
+    pub async fn create_partitions(&self, topics: Vec<MorePartitions>, mode: Mode) -> Result<Decided<Grown>, Error> {
+        self.decide_in(mode, |image| partitions::decide_growth(image, &topics)).await
+    }
+
+    /// Changes settings of topics, all or none of each topic's. Returns one answer per topic, in the order of the request.
+    ///
+    /// # Errors
+    /// Those of the quorum; what is wrong with a topic's changes is in its answer.
+    pub async fn alter_configs(&self, changes: Vec<ConfigChanges>, mode: Mode) -> Result<Decided<Changed>, Error> {
+        let rules = configs::Rules { check: &*self.config_rules.check, list_default: &*self.config_rules.list_default };
+        self.decide_in(mode, |image| configs::decide_changes(image, &changes, &rules)).await
     }
 
     /// Hands out a block of producer ids to `broker`; no id is ever handed out twice.
@@ -138,6 +161,21 @@ impl Controller {
     /// Those of the quorum.
     pub async fn bump_leader_epochs(&self, broker: BrokerId) -> Result<Decided<()>, Error> {
         self.decide(|image| Ok(broker::decide_next_leader_epochs(image, broker))).await
+    }
+
+    async fn decide_in<T>(
+        &self,
+        mode: Mode,
+        decide: impl Fn(&ClusterImage) -> Decision<T>,
+    ) -> Result<Decided<T>, Error> {
+        self.decide(|image| {
+            let (records, reply) = decide(image);
+            match mode {
+                Mode::Apply => Ok((records, reply)),
+                Mode::Validate => Ok((Vec::new(), reply)),
+            }
+        })
+        .await
     }
 
     async fn decide<T>(

@@ -286,11 +286,16 @@ fn a_registration_that_stands_is_not_written_again() {
     assert_eq!(broker::decide_registration(&image, &registration(1, 2)).0.len(), 1);
 }
 
+fn config_rules() -> ConfigRules {
+    let list_default = |name: &str| (name == "list").then(|| "a,b".to_owned());
+    ConfigRules { check: Arc::new(no_foo), list_default: Arc::new(list_default) }
+}
+
 async fn controller(path: &std::path::Path) -> (Controller, Quorum) {
     let config = QuorumConfig { node_id: BrokerId(1), cluster_id: ClusterId("cluster".into()) };
     let quorum = Quorum::open(path, config).await.unwrap();
     let clock = Clock::manual(TimestampMs(7));
-    (Controller::new(quorum.clone(), clock, DEFAULTS, Arc::new(no_foo)), quorum)
+    (Controller::new(quorum.clone(), clock, DEFAULTS, config_rules()), quorum)
 }
 
 #[tokio::test]

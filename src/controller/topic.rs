@@ -204,7 +204,11 @@ fn place_by_assignment(image: &ClusterImage, topic: &NewTopic) -> Result<Vec<Par
     Ok(placed.into_values().collect())
 }
 
-fn check_assignment(image: &ClusterImage, brokers: &[i32], replication_factor: usize) -> Result<(), TopicError> {
+pub(super) fn check_assignment(
+    image: &ClusterImage,
+    brokers: &[i32],
+    replication_factor: usize,
+) -> Result<(), TopicError> {
     let refuse = |text| Err(TopicError::InvalidReplicaAssignment(text));
     if brokers.is_empty() {
         return refuse("The manual partition assignment includes an empty replica list.".into());
@@ -241,15 +245,7 @@ fn push_records(records: &mut Vec<Record>, topic: &Topic) {
         value: Some(value.clone()),
     }));
     let partitions = (0..).map(PartitionIndex).zip(&topic.partitions);
-    records.extend(partitions.map(|(partition, placed)| Record::Partition {
-        topic: id,
-        partition,
-        replicas: placed.replicas.to_vec(),
-        isr: placed.isr.to_vec(),
-        leader: placed.leader,
-        leader_epoch: placed.leader_epoch,
-        partition_epoch: placed.partition_epoch,
-    }));
+    records.extend(partitions.map(|(index, partition)| Record::of_partition(id, index, partition)));
 }
 
 /// Decides which topics cease to be.

@@ -28,8 +28,9 @@ pub(super) fn handle(services: &Services, client: &Client, request: DescribeConf
         match entries(services, client, resource) {
             Ok(entries) => {
                 let wanted = |entry: &ConfigEntry| {
+                    // No keys and an empty list both ask for all.
                     let keys = resource.configuration_keys.as_ref();
-                    keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == entry.name))
+                    keys.is_none_or(|keys| keys.is_empty() || keys.iter().any(|key| key.as_str() == entry.name))
                 };
                 let entries = entries.into_iter().filter(wanted);
                 result.with_configs(entries.map(|entry| described(entry, &request)).collect())

@@ -7,8 +7,11 @@
 //!
 //! Called by `server`, which owns sockets and order.
 
+mod alter_configs;
 mod api_versions;
+mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
@@ -103,6 +106,12 @@ pub async fn answer(
         ApiKey::ListOffsets => respond(out, call, &list_offsets::handle(services, client, call, decoded!()).await),
         ApiKey::CreateTopics => respond(out, call, &create_topics::handle(services, client, call, decoded!()).await),
         ApiKey::DeleteTopics => respond(out, call, &delete_topics::handle(services, client, call, decoded!()).await),
+        ApiKey::CreatePartitions => respond(out, call, &create_partitions::handle(services, client, decoded!()).await),
+        ApiKey::DeleteRecords => respond(out, call, &delete_records::handle(services, client, decoded!()).await),
+        ApiKey::AlterConfigs => respond(out, call, &alter_configs::handle_full(services, client, decoded!()).await),
+        ApiKey::IncrementalAlterConfigs => {
+            respond(out, call, &alter_configs::handle_incremental(services, client, decoded!()).await)
+        }
         ApiKey::InitProducerId => respond(out, call, &init_producer_id::handle(services, client, decoded!()).await),
         ApiKey::OffsetForLeaderEpoch => {
             respond(out, call, &offset_for_leader_epoch::handle(services, client, call, decoded!()))

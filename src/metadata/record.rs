@@ -102,7 +102,8 @@ pub enum ConfigResource {
 }
 
 impl Record {
-    pub(super) fn of_partition(topic: TopicId, index: PartitionIndex, partition: &Partition) -> Record {
+    /// The record that makes this partition, or replaces it.
+    pub fn of_partition(topic: TopicId, index: PartitionIndex, partition: &Partition) -> Record {
         Record::Partition {
             topic,
             partition: index,

@@ -392,6 +392,23 @@ impl Partition {
         Ok(self.log.end_offset_for_epoch(epoch).map(|(epoch, end)| EpochEnd { epoch, end }))
     }
 
+    /// Makes `to` the first offset, or the high watermark when nothing is said; what lies below is gone for readers.
+    /// Returns the log start then. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`ReadError`]: out of range when `to` lies above the high watermark or is negative.
+    pub fn delete_records(&self, to: Option<Offset>) -> Result<Offset, ReadError> {
+        self.check_leader(None)?;
+        let positions = self.log.positions();
+        let to = to.unwrap_or(positions.high_watermark);
+        if to < Offset::ZERO || to > positions.high_watermark {
+            return Err(ReadError::OutOfRange { log_start: positions.log_start, end: positions.high_watermark });
+        }
+        let log_start = self.log.advance_log_start(to)?;
+        self.waits.wake_all();
+        Ok(log_start)
+    }
+
     /// The partition goes: whoever waits for it hears of it.
     pub(super) fn wake_all(&self) {
         self.waits.wake_all();

@@ -123,9 +123,13 @@ apis! {
     ApiVersions = 18, ApiVersionsRequest: 0..=4, flexible from 3;
     CreateTopics = 19, CreateTopicsRequest: 2..=7, flexible from 5;
     DeleteTopics = 20, DeleteTopicsRequest: 1..=6, flexible from 4;
+    DeleteRecords = 21, DeleteRecordsRequest: 0..=2, flexible from 2;
     InitProducerId = 22, InitProducerIdRequest: 0..=5, flexible from 2;
     OffsetForLeaderEpoch = 23, OffsetForLeaderEpochRequest: 2..=4, flexible from 4;
     DescribeConfigs = 32, DescribeConfigsRequest: 1..=4, flexible from 4;
+    AlterConfigs = 33, AlterConfigsRequest: 0..=2, flexible from 2;
+    CreatePartitions = 37, CreatePartitionsRequest: 0..=3, flexible from 2;
+    IncrementalAlterConfigs = 44, IncrementalAlterConfigsRequest: 0..=1, flexible from 1;
     ListPartitionReassignments = 46, ListPartitionReassignmentsRequest: 0..=0, flexible from 0;
     DescribeCluster = 60, DescribeClusterRequest: 0..=2, flexible from 0;
     DescribeTopicPartitions = 75, DescribeTopicPartitionsRequest: 0..=0, flexible from 0;

@@ -10,7 +10,7 @@ use crate::connect;
 use crate::support::raw::decode_response;
 
 /// What this stage serves, as Apache Kafka 4.1 advertises it (key: lowest, highest).
-const SERVED: [(i16, (i16, i16)); 13] = [
+const SERVED: [(i16, (i16, i16)); 17] = [
     (0, (0, 13)),
     (1, (4, 18)),
     (2, (1, 10)),
@@ -18,9 +18,13 @@ const SERVED: [(i16, (i16, i16)); 13] = [
     (18, (0, 4)),
     (19, (2, 7)),
     (20, (1, 6)),
+    (21, (0, 2)),
     (22, (0, 5)),
     (23, (2, 4)),
     (32, (1, 4)),
+    (33, (0, 2)),
+    (37, (0, 3)),
+    (44, (0, 1)),
     (46, (0, 0)),
     (60, (0, 2)),
     (75, (0, 0)),

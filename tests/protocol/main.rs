@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alterations;
 mod api_versions;
 mod cluster;
 mod configs;

@@ -16,9 +16,13 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::ApiVersions => API_VERSIONS,
         ApiKey::CreateTopics => CREATE_TOPICS,
         ApiKey::DeleteTopics => DELETE_TOPICS,
+        ApiKey::DeleteRecords => DELETE_RECORDS,
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
         ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
+        ApiKey::AlterConfigs => ALTER_CONFIGS,
+        ApiKey::CreatePartitions => CREATE_PARTITIONS,
+        ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
@@ -133,6 +137,55 @@ const DELETE_TOPICS: Shape = &[
     .since(6),
     array(&STRING).until(5), // topics
     INT32,                   // timeout
+];
+
+const DELETE_RECORDS: Shape = &[
+    structures(&Kind::Struct(&[
+        STRING, // topic
+        structures(&Kind::Struct(&[
+            INT32, // partition
+            INT64, // offset
+        ])),
+    ])),
+    INT32, // timeout
+];
+
+const ALTER_CONFIGS: Shape = &[
+    structures(&Kind::Struct(&[
+        INT8,   // type of resource
+        STRING, // resource
+        structures(&Kind::Struct(&[
+            STRING,                   // setting
+            STRING.nullable_since(0), // value
+        ])),
+    ])),
+    BOOL, // validate only
+];
+
+const CREATE_PARTITIONS: Shape = &[
+    structures(&Kind::Struct(&[
+        STRING, // topic
+        INT32,  // partitions
+        structures(&Kind::Struct(&[
+            array(&INT32), // brokers
+        ]))
+        .nullable_since(0),
+    ])),
+    INT32, // timeout
+    BOOL,  // validate only
+];
+
+const INCREMENTAL_ALTER_CONFIGS: Shape = &[
+    structures(&Kind::Struct(&[
+        INT8,   // type of resource
+        STRING, // resource
+        structures(&Kind::Struct(&[
+            STRING,                   // setting
+            INT8,                     // operation
+            STRING.nullable_since(0), // value
+        ])),
+    ])),
+    BOOL, // validate only
 ];
 
 const INIT_PRODUCER_ID: Shape = &[

@@ -8,12 +8,13 @@ use super::*;
 use crate::wire::api::{APIS, Api, ServedRequest};
 use crate::wire::frame::decode;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeTopicPartitionsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
-    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-    create_topics_request, delete_topics_request, describe_configs_request, describe_topic_partitions_request,
-    fetch_request, list_offsets_request, list_partition_reassignments_request, metadata_request,
-    offset_for_leader_epoch_request, produce_request,
+    AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeTopicPartitionsRequest, FetchRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, alter_configs_request, create_partitions_request,
+    create_topics_request, delete_records_request, delete_topics_request, describe_configs_request,
+    describe_topic_partitions_request, fetch_request, incremental_alter_configs_request, list_offsets_request,
+    list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request, produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -33,6 +34,10 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::ApiVersions => of::<ApiVersionsRequest>(version, body),
         ApiKey::CreateTopics => of::<CreateTopicsRequest>(version, body),
         ApiKey::DeleteTopics => of::<DeleteTopicsRequest>(version, body),
+        ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
+        ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
+        ApiKey::CreatePartitions => of::<CreatePartitionsRequest>(version, body),
+        ApiKey::IncrementalAlterConfigs => of::<IncrementalAlterConfigsRequest>(version, body),
         ApiKey::InitProducerId => of::<InitProducerIdRequest>(version, body),
         ApiKey::OffsetForLeaderEpoch => of::<OffsetForLeaderEpochRequest>(version, body),
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
@@ -55,6 +60,14 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         ApiKey::ApiVersions | ApiKey::InitProducerId | ApiKey::DescribeCluster => Vec::new(),
         ApiKey::CreateTopics => {
             sizes!(create_topics_request: CreatableTopic, CreatableReplicaAssignment, CreatableTopicConfig)
+        }
+        ApiKey::DeleteRecords => sizes!(delete_records_request: DeleteRecordsTopic, DeleteRecordsPartition),
+        ApiKey::AlterConfigs => sizes!(alter_configs_request: AlterConfigsResource, AlterableConfig),
+        ApiKey::CreatePartitions => {
+            sizes!(create_partitions_request: CreatePartitionsTopic, CreatePartitionsAssignment)
+        }
+        ApiKey::IncrementalAlterConfigs => {
+            sizes!(incremental_alter_configs_request: AlterConfigsResource, AlterableConfig)
         }
         ApiKey::DeleteTopics => sizes!(delete_topics_request: DeleteTopicState),
         ApiKey::OffsetForLeaderEpoch => {
