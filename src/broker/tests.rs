@@ -250,3 +250,26 @@ async fn what_a_crash_left_of_a_creation_or_deletion_is_whole_or_gone_after_a_st
     assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
     broker.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_deleted_and_created_again_at_once_begins_anew() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    stream.write_all(&produce(1, "alone", 1, 1000, "a")).await.unwrap();
+    assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
+    let controller = controller(&broker.config, &broker.quorum, &Clock::system());
+    for _ in 0..20 {
+        controller.delete_topics(vec![controller::TopicRef::Name("alone".into())]).await.unwrap();
+        let again = controller::NewTopic {
+            name: "alone".into(),
+            assignments: vec![(0, vec![1])],
+            ..controller::NewTopic::default()
+        };
+        let created = controller.create_topics(vec![again], controller::Mode::Apply).await.unwrap();
+        broker.partitions.wait_applied(created.index).await;
+        stream.write_all(&produce(2, "alone", 1, 1000, "b")).await.unwrap();
+        assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
+    }
+    broker.shutdown().await.unwrap();
+}

@@ -17,7 +17,7 @@ use crate::storage::{self, DataDirectory, Log};
 use crate::types::{BrokerId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
@@ -68,6 +68,13 @@ pub struct Hosted {
 }
 
 impl Hosted {
+    fn of(topics: Vec<Arc<HostedTopic>>) -> Hosted {
+        Hosted {
+            by_name: topics.iter().map(|topic| (topic.name.clone(), topic.clone())).collect(),
+            by_id: topics.into_iter().map(|topic| (topic.id, topic)).collect(),
+        }
+    }
+
     /// The topic with this name.
     pub fn topic(&self, name: &str) -> Option<&Arc<HostedTopic>> {
         self.by_name.get(name)
@@ -150,47 +157,58 @@ impl PartitionManager {
         let directory = self.directory.lock();
         let Some(directory) = &*directory else { return };
         let before = self.hosted.load_full();
-        let mut after = Hosted::default();
-        for topic in image.topics() {
-            let known = before.by_id.get(&topic.id);
-            let hosted = match known {
-                Some(hosted) if Arc::ptr_eq(&hosted.metadata, topic) => hosted.clone(),
-                _ => Arc::new(self.host(directory, topic, known.map(|known| &known.partitions[..]))),
-            };
-            after.by_name.insert(hosted.name.clone(), hosted.clone());
-            after.by_id.insert(hosted.id, hosted);
+        // A topic of the same name may have come in the place of one that is gone: its folder must be free first.
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            before.by_id.values().cloned().partition(|topic| image.topic_by_id(topic.id).is_some());
+        if !gone.is_empty() {
+            self.hosted.store(Arc::new(Hosted::of(kept)));
+            gone.iter().for_each(|topic| Self::unhost(directory, topic));
         }
-        let gone: Vec<_> =
-            before.by_id.values().filter(|topic| !after.by_id.contains_key(&topic.id)).cloned().collect();
-        self.hosted.store(Arc::new(after));
-        for topic in gone {
-            Self::unhost(directory, &topic);
-        }
+        let is_unchanged = |topic: &Arc<metadata::Topic>| {
+            before.by_id.get(&topic.id).filter(|hosted| Arc::ptr_eq(&hosted.metadata, topic)).cloned()
+        };
+        let mut topics: Vec<_> = image.topics().filter_map(is_unchanged).collect();
+        let changed: Vec<_> = image.topics().filter(|topic| is_unchanged(topic).is_none()).collect();
+        topics.extend(self.host(directory, &changed, &before));
+        self.hosted.store(Arc::new(Hosted::of(topics)));
         self.applied.send_replace(image.index);
     }
 
-    fn host(&self, directory: &DataDirectory, topic: &Arc<metadata::Topic>, known: Option<&[Hosting]>) -> HostedTopic {
-        let config = match LogConfig::resolve(&topic.configs, &self.config) {
-            Ok(config) => config,
-            Err(e) => {
-                // The controller refuses what cannot be resolved; this is a log written by another version.
-                error!(topic = %topic.name, error = %e, "a setting of the topic is invalid; using the broker's");
-                LogConfig::resolve(&BTreeMap::new(), &self.config).expect("the broker's own settings were checked")
+    /// Opens or changes the partitions of these topics, all topics' partitions side by side.
+    fn host(
+        &self,
+        directory: &DataDirectory,
+        topics: &[&Arc<metadata::Topic>],
+        before: &Hosted,
+    ) -> Vec<Arc<HostedTopic>> {
+        let configs: Vec<LogConfig> = topics.iter().map(|topic| self.config_of(topic)).collect();
+        let jobs: Vec<(usize, usize)> =
+            topics.iter().enumerate().flat_map(|(i, topic)| (0..topic.partitions.len()).map(move |p| (i, p))).collect();
+        let threads = self.config.storage.recovery_threads as usize;
+        let mut done = in_parallel(threads, jobs.len(), |job| {
+            let (i, index) = jobs[job];
+            match before.by_id.get(&topics[i].id).and_then(|known| known.partitions.get(index)) {
+                Some(Hosting::Here(partition)) => {
+                    partition.log().set_config(configs[i].clone());
+                    self.follow(partition, &topics[i].partitions[index])
+                }
+                _ => self.open(directory, topics[i], index, &configs[i]),
             }
+        })
+        .into_iter();
+        let hosted = |topic: &&Arc<metadata::Topic>| {
+            let partitions = done.by_ref().take(topic.partitions.len()).collect();
+            Arc::new(HostedTopic { name: topic.name.clone(), id: topic.id, metadata: (*topic).clone(), partitions })
         };
-        let open = |index: usize| match known.and_then(|known| known.get(index)) {
-            Some(Hosting::Here(partition)) => {
-                partition.log().set_config(config.clone());
-                self.follow(partition, &topic.partitions[index])
-            }
-            _ => self.open(directory, topic, index, &config),
-        };
-        HostedTopic {
-            name: topic.name.clone(),
-            id: topic.id,
-            metadata: topic.clone(),
-            partitions: in_parallel(self.config.storage.recovery_threads as usize, topic.partitions.len(), open),
-        }
+        topics.iter().map(hosted).collect()
+    }
+
+    fn config_of(&self, topic: &metadata::Topic) -> LogConfig {
+        LogConfig::resolve(&topic.configs, &self.config).unwrap_or_else(|e| {
+            // The controller refuses what cannot be resolved; this is a log written by another version.
+            error!(topic = %topic.name, error = %e, "a setting of the topic is invalid; using the broker's");
+            self.config.log.clone()
+        })
     }
 
     fn follow(&self, partition: &Arc<Partition>, metadata: &metadata::Partition) -> Hosting {
@@ -227,15 +245,18 @@ impl PartitionManager {
         }
     }
 
-    /// The housekeeping that time asks for: deletes old segments, forgets idle producers, writes the
-    /// checkpoints. Blocks on the disk.
+    /// The housekeeping that time asks for: deletes old segments, forgets idle producers, syncs what was written and
+    /// checkpoints how far. Blocks on the disk.
     pub fn maintain(&self) {
         let now = self.clock.now();
         for log in self.logs() {
             log.expire_producers(now, self.config.storage.producer_expiry);
             let kept = log.delete_old_segments(now).and_then(|_| log.delete_due(now));
+            // What is synced need not be looked at after a crash.
+            let kept =
+                kept.and_then(|_| if log.recovery_point() < log.positions().log_end { log.flush() } else { Ok(()) });
             if let Err(e) = kept {
-                error!(topic_partition = %log.topic_partition(), error = %e, "retention of a log failed");
+                error!(topic_partition = %log.topic_partition(), error = %e, "housekeeping of a log failed");
             }
         }
         let directory = self.directory.lock();

@@ -55,7 +55,7 @@ pub struct DataDirectory {
 }
 
 /// What the checkpoint files say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CheckpointFiles {
     recovery_points: HashMap<TopicPartition, Offset>,
     log_starts: HashMap<TopicPartition, Offset>,
@@ -266,8 +266,7 @@ impl DataDirectory {
     /// A file cannot be replaced; it is then as it was.
     pub fn checkpoint(&self, logs: &[Arc<Log>]) -> Result<(), Error> {
         let all = |offset: fn(&Log) -> Offset| logs.iter().map(|l| (l.topic_partition().clone(), offset(l))).collect();
-        let mut offsets = self.offsets.lock();
-        *offsets = CheckpointFiles {
+        let now = CheckpointFiles {
             recovery_points: all(Log::recovery_point),
             high_watermarks: all(|log| log.positions().high_watermark),
             // As in Kafka: a log start that the first segment's name tells needs no line.
@@ -277,7 +276,7 @@ impl DataDirectory {
                 .map(|(log, start)| (log.topic_partition().clone(), start))
                 .collect(),
         };
-        offsets.write(&self.path)
+        self.offsets.lock().replace(now, &self.path)
     }
 
     /// Closes all logs and the directory, so that nothing needs recovery.
@@ -354,10 +353,20 @@ impl CheckpointFiles {
         })
     }
 
-    fn write(&self, folder: &Path) -> Result<(), Error> {
-        checkpoint::write_offsets(&folder.join(RECOVERY_POINTS), &self.recovery_points)?;
-        checkpoint::write_offsets(&folder.join(HIGH_WATERMARKS), &self.high_watermarks)?;
-        checkpoint::write_offsets(&folder.join(LOG_STARTS), &self.log_starts)
+    /// Writes what differs: a broker without news leaves the disk alone.
+    fn replace(&mut self, now: CheckpointFiles, folder: &Path) -> Result<(), Error> {
+        let files = [
+            (RECOVERY_POINTS, &mut self.recovery_points, now.recovery_points),
+            (HIGH_WATERMARKS, &mut self.high_watermarks, now.high_watermarks),
+            (LOG_STARTS, &mut self.log_starts, now.log_starts),
+        ];
+        for (name, known, now) in files {
+            if *known != now {
+                checkpoint::write_offsets(&folder.join(name), &now)?;
+                *known = now;
+            }
+        }
+        Ok(())
     }
 
     fn of(&self, topic_partition: &TopicPartition) -> (Checkpoints, Option<Offset>) {
@@ -367,9 +376,17 @@ impl CheckpointFiles {
     }
 
     fn forget(&mut self, topic_partition: &TopicPartition, folder: &Path) -> Result<(), Error> {
-        let known = [&mut self.recovery_points, &mut self.log_starts, &mut self.high_watermarks]
-            .map(|offsets| offsets.remove(topic_partition).is_some());
-        if known.contains(&true) { self.write(folder) } else { Ok(()) }
+        if [&self.recovery_points, &self.log_starts, &self.high_watermarks]
+            .iter()
+            .all(|o| !o.contains_key(topic_partition))
+        {
+            return Ok(());
+        }
+        let mut now = self.clone();
+        for offsets in [&mut now.recovery_points, &mut now.log_starts, &mut now.high_watermarks] {
+            offsets.remove(topic_partition);
+        }
+        self.replace(now, folder)
     }
 }
 
