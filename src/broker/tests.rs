@@ -236,6 +236,21 @@ async fn partitions_without_their_metadata_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_apache_kafka_is_refused_and_left_as_it_is() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join(".kafka_cleanshutdown"), b"{}").unwrap();
+    let properties = "version=1\ncluster.id=MkU3OEVBNTcwNTJENDM2Qg\nnode.id=1\ndirectory.id=8TDnkO6lQrqxTQNLR_zhSg\n";
+    std::fs::write(data.path().join("meta.properties"), properties).unwrap();
+    for folder in [METADATA_FOLDER, "orders-0"] {
+        std::fs::create_dir(data.path().join(folder)).unwrap();
+        std::fs::write(data.path().join(folder).join("00000000000000000000.log"), b"records").unwrap();
+    }
+    assert!(matches!(Broker::start(config(&data)).await, Err(Error::Storage(storage::Error::NotOurs { .. }))));
+    assert_eq!(std::fs::read(data.path().join("orders-0/00000000000000000000.log")).unwrap(), b"records");
+    assert!(data.path().join(".kafka_cleanshutdown").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_crash_left_of_a_creation_or_deletion_is_whole_or_gone_after_a_start() {
     let data = tempfile::tempdir().unwrap();
     broker_with_a_silent_replica(&data).await.shutdown().await.unwrap();

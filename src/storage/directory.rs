@@ -13,7 +13,7 @@ use crate::config::LogConfig;
 use crate::runtime::Clock;
 use crate::storage::files::FileCache;
 use crate::storage::log::{Identity, Log, Shared};
-use crate::storage::properties::{self, MetaProperties};
+use crate::storage::properties::{self, FormattedBy, MetaProperties};
 use crate::storage::recovery::{self, Checkpoints, LastStop};
 use crate::storage::{Allocation, Error, Tuning, checkpoint};
 use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
@@ -95,6 +95,9 @@ impl DataDirectory {
         {
             return Err(Error::WrongNode { path: path.into(), found: meta.node_id, expected: node_id });
         }
+        if meta.as_ref().is_some_and(|meta| meta.formatted_by == FormattedBy::Kafka) {
+            return Err(Error::NotOurs { path: path.into() });
+        }
         let offsets = CheckpointFiles::read(path)?;
         let marker = path.join(CLEAN_SHUTDOWN);
         let last_stop = if marker.exists() { LastStop::Clean } else { LastStop::Unclean };
@@ -146,6 +149,7 @@ impl DataDirectory {
             cluster_id: cluster_id.clone(),
             node_id: self.node_id,
             directory_id: Some(TopicId::random()),
+            formatted_by: FormattedBy::Us,
         };
         meta.write(&self.path.join(properties::FILE_NAME))?;
         self.meta = Some(meta);
