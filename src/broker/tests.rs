@@ -4,11 +4,12 @@ use super::*;
 use crate::record::BatchBuilder;
 use crate::types::BrokerId;
 use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, BrokerId as WireBrokerId, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse,
-    RequestHeader, TopicName as WireName,
+    ApiVersionsRequest, BrokerId as WireBrokerId, DescribeConfigsRequest, FetchRequest, FetchResponse, ProduceRequest,
+    ProduceResponse, RequestHeader, TopicName as WireName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 const PRODUCE: (i16, i16) = (0, 9);
 const FETCH: (i16, i16) = (1, 12);
 const API_VERSIONS: (i16, i16) = (18, 0);
+const DESCRIBE_CONFIGS: (i16, i16) = (32, 4);
 const NONE: i16 = 0;
 const REQUEST_TIMED_OUT: i16 = 7;
 
@@ -187,6 +189,93 @@ async fn a_stop_ends_a_waiting_fetch_at_once() {
     broker.shutdown().await.unwrap();
     assert!(before.elapsed() < Duration::from_secs(5));
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_a_client_that_reads_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    // Their answers are more than any socket buffers; the broker sends until the socket is full.
+    ask_much_and_read_nothing(&mut stream).await;
+    let before = Instant::now();
+    broker.shutdown().await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+}
+
+/// Sends a thousand requests with answers of many kilobytes each, and waits until the first has begun to come.
+async fn ask_much_and_read_nothing(stream: &mut TcpStream) {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(4)
+        .with_resource_name("1".into())
+        .with_configuration_keys(None);
+    let request = DescribeConfigsRequest::default()
+        .with_resources(vec![resource])
+        .with_include_synonyms(true)
+        .with_include_documentation(true);
+    let requests: Vec<u8> = (0..1000).flat_map(|id| frame(DESCRIBE_CONFIGS, id, &request)).collect();
+    stream.write_all(&requests).await.unwrap();
+    stream.readable().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_replicas() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    let frames = [
+        produce(1, "pair", -1, i32::MAX, "a"),
+        frame(API_VERSIONS, 2, &ApiVersionsRequest::default()),
+        produce(3, "alone", 1, 1000, "b"),
+    ];
+    stream.write_all(&frames.concat()).await.unwrap();
+    let mut other = connect(&broker).await;
+    other.write_all(&produce(1, "pair", 1, 1000, "c")).await.unwrap();
+    answer(&mut other).await;
+    let before = Instant::now();
+    broker.shutdown().await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_read_while_too_many_produces_wait_for_replicas() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    let value = "v".repeat(100_000);
+    let one = produce(1, "pair", -1, 60_000, &value);
+    let sent = tokio::time::timeout(Duration::from_secs(3), async {
+        let mut bytes = 0;
+        // Far more than the sockets of both sides buffer.
+        while bytes < 200 << 20 {
+            bytes += stream.write(&one).await.unwrap();
+        }
+    });
+    assert!(sent.await.is_err(), "the broker reads on and keeps everything");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waited_for_its_answer_was_not_idle() {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = config(&data);
+    config.network.idle_time_max = Some(Duration::from_millis(600));
+    let broker = Broker::start(config).await.unwrap();
+    let controller = controller(&broker.config, &broker.quorum, &Clock::system());
+    let topic = controller::NewTopic { name: "alone".into(), ..controller::NewTopic::default() };
+    let created = controller.create_topics(vec![topic], controller::Mode::Apply).await.unwrap();
+    broker.partitions.wait_applied(created.index).await;
+    let mut stream = connect(&broker).await;
+    stream.write_all(&fetch(1, "alone", 900)).await.unwrap();
+    assert_eq!(answer(&mut stream).await.0, 1);
+    // Well within the idle time, counted from the answer.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stream.write_all(&fetch(2, "alone", 0)).await.unwrap();
+    assert_eq!(answer(&mut stream).await.0, 2);
+    let mut rest = [0; 1];
+    let ended = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut rest)).await;
+    assert_eq!(ended.expect("an idle connection is closed").unwrap(), 0);
+    broker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
