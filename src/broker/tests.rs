@@ -23,6 +23,7 @@ const API_VERSIONS: (i16, i16) = (18, 0);
 const DESCRIBE_CONFIGS: (i16, i16) = (32, 4);
 const NONE: i16 = 0;
 const REQUEST_TIMED_OUT: i16 = 7;
+const RECORD_LIST_TOO_LARGE: i16 = 18;
 
 fn config(data: &tempfile::TempDir) -> BrokerConfig {
     let flags = config::Flags {
@@ -48,6 +49,21 @@ async fn broker_with_a_silent_replica(data: &tempfile::TempDir) -> Broker {
     let created = controller.create_topics(topics, controller::Mode::Apply).await.unwrap();
     broker.partitions.wait_applied(created.index).await;
     broker
+}
+
+async fn create(broker: &Broker, name: &str, configs: &[(&str, &str)]) {
+    let controller = controller(&broker.config, &broker.quorum, &Clock::system());
+    let configs = configs.iter().map(|(name, value)| ((*name).into(), Some((*value).into())));
+    let topic = controller::NewTopic {
+        name: name.into(),
+        partitions: Some(1),
+        replication_factor: Some(1),
+        configs: configs.collect(),
+        ..controller::NewTopic::default()
+    };
+    let created = controller.create_topics(vec![topic], controller::Mode::Apply).await.unwrap();
+    created.reply[0].1.as_ref().unwrap();
+    broker.partitions.wait_applied(created.index).await;
 }
 
 fn frame(api: (i16, i16), correlation_id: i32, request: &impl Encodable) -> Vec<u8> {
@@ -179,6 +195,22 @@ async fn what_the_replicas_do_not_have_is_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_larger_than_a_segment_fails_alone_among_those_appended_with_it() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(&data)).await.unwrap();
+    create(&broker, "tight", &[("segment.bytes", "1048576"), ("max.message.bytes", "10000000")]).await;
+    let mut stream = connect(&broker).await;
+    let large = "v".repeat(1_100_000);
+    let frames =
+        [produce(1, "tight", 1, 0, "a"), produce(2, "tight", 1, 0, &large), produce(3, "tight", 1, 0, "b")].concat();
+    stream.write_all(&frames).await.unwrap();
+    for outcome in [(NONE, 0), (RECORD_LIST_TOO_LARGE, -1), (NONE, 1)] {
+        assert_eq!(produced(answer(&mut stream).await.1), outcome);
+    }
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_a_waiting_fetch_at_once() {
     let data = tempfile::tempdir().unwrap();
     let broker = broker_with_a_silent_replica(&data).await;
@@ -261,10 +293,7 @@ async fn a_client_that_waited_for_its_answer_was_not_idle() {
     let mut config = config(&data);
     config.network.idle_time_max = Some(Duration::from_millis(600));
     let broker = Broker::start(config).await.unwrap();
-    let controller = controller(&broker.config, &broker.quorum, &Clock::system());
-    let topic = controller::NewTopic { name: "alone".into(), ..controller::NewTopic::default() };
-    let created = controller.create_topics(vec![topic], controller::Mode::Apply).await.unwrap();
-    broker.partitions.wait_applied(created.index).await;
+    create(&broker, "alone", &[]).await;
     let mut stream = connect(&broker).await;
     stream.write_all(&fetch(1, "alone", 900)).await.unwrap();
     assert_eq!(answer(&mut stream).await.0, 1);
