@@ -94,14 +94,18 @@ fn produce(correlation_id: i32, topic: &str, acks: i16, timeout_ms: i32, value: 
 }
 
 fn fetch(correlation_id: i32, topic: &str, max_wait_ms: i32) -> Vec<u8> {
-    let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
+    fetch_at_least(correlation_id, topic, 0, 1, max_wait_ms)
+}
+
+fn fetch_at_least(correlation_id: i32, topic: &str, offset: i64, min_bytes: i32, max_wait_ms: i32) -> Vec<u8> {
+    let partition = FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
     let topic = FetchTopic::default()
         .with_topic(WireName(StrBytes::from_string(topic.into())))
         .with_partitions(vec![partition]);
     let request = FetchRequest::default()
         .with_replica_id(WireBrokerId(-1))
         .with_max_wait_ms(max_wait_ms)
-        .with_min_bytes(1)
+        .with_min_bytes(min_bytes)
         .with_session_epoch(-1)
         .with_topics(vec![topic]);
     frame(FETCH, correlation_id, &request)
@@ -211,6 +215,33 @@ async fn a_batch_larger_than_a_segment_fails_alone_among_those_appended_with_it(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_does_not_wait_for_bytes_that_are_there_behind_its_limits() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(&data)).await.unwrap();
+    create(&broker, "plenty", &[("segment.bytes", "1048576")]).await;
+    let mut stream = connect(&broker).await;
+    let value = "v".repeat(300_000);
+    for id in 0..7 {
+        stream.write_all(&produce(id, "plenty", 1, 0, &value)).await.unwrap();
+        assert_eq!(produced(answer(&mut stream).await.1), (NONE, i64::from(id)));
+    }
+    // Three whole batches fit into the limit of 1 MiB, and are less than is wanted; at 2 the segment ends after one.
+    for (offset, batches) in [(0, 3), (2, 1)] {
+        let before = Instant::now();
+        stream.write_all(&fetch_at_least(9, "plenty", offset, 1 << 20, 15_000)).await.unwrap();
+        let (_, bytes) = fetched(answer(&mut stream).await.1);
+        assert_eq!(bytes / value.len(), batches);
+        assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+    }
+    // Here is less than is wanted.
+    let before = Instant::now();
+    stream.write_all(&fetch_at_least(9, "plenty", 6, 1 << 20, 300)).await.unwrap();
+    assert_eq!(fetched(answer(&mut stream).await.1).1 / value.len(), 1);
+    assert!(before.elapsed() >= Duration::from_millis(300));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_a_waiting_fetch_at_once() {
     let data = tempfile::tempdir().unwrap();
     let broker = broker_with_a_silent_replica(&data).await;
@@ -277,10 +308,9 @@ async fn no_more_is_read_while_too_many_produces_wait_for_replicas() {
     let value = "v".repeat(100_000);
     let one = produce(1, "pair", -1, 60_000, &value);
     let sent = tokio::time::timeout(Duration::from_secs(3), async {
-        let mut bytes = 0;
-        // Far more than the sockets of both sides buffer.
-        while bytes < 200 << 20 {
-            bytes += stream.write(&one).await.unwrap();
+        // 200 MB, far more than the sockets of both sides buffer.
+        for _ in 0..2000 {
+            stream.write_all(&one).await.unwrap();
         }
     });
     assert!(sent.await.is_err(), "the broker reads on and keeps everything");
