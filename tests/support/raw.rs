@@ -96,6 +96,16 @@ impl Client {
         Some(frame.into())
     }
 
+    /// The next frame, or `None` when the connection broke before the end of it, as it does when the broker is killed.
+    pub fn receive_frame_that_may_be_cut(&mut self) -> Option<Bytes> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).ok()?;
+        let length = usize::try_from(i32::from_be_bytes(length)).expect("the length of a frame is positive");
+        let mut frame = vec![0; length];
+        self.stream.read_exact(&mut frame).ok()?;
+        Some(frame.into())
+    }
+
     /// Waits until the broker closes the connection; anything that it sends before is a failure.
     pub fn expect_close(&mut self) {
         if let Some(frame) = self.receive_frame() {
