@@ -7,16 +7,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod epochs;
 mod kills;
 mod producer;
 mod stops;
+mod topics;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Asks again until the answer is yes.
-#[allow(dead_code)]
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !is_so() {

@@ -38,6 +38,14 @@ impl Client {
         self.receive::<R>(version)
     }
 
+    /// The same with a broker that may be killed meanwhile: `None` when it was.
+    pub fn call_unless_killed<R: Request>(&mut self, request: &R, version: i16) -> Option<R::Response> {
+        let frame = self.frame(request, version);
+        self.send_bytes_that_may_be_refused(&frame);
+        let answer = self.receive_frame_that_may_be_cut()?;
+        Some(decode_response::<R::Response>(answer, version).1)
+    }
+
     /// Sends the request; its response is taken later, in order, with `receive`.
     pub fn send<R: Request>(&mut self, request: &R, version: i16) {
         let frame = self.frame(request, version);
