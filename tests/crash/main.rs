@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod damage;
 mod epochs;
 mod kills;
 mod producer;
