@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::error;
 
 /// What became of one partition of a topic.
 #[derive(Clone, Debug)]
@@ -131,7 +131,8 @@ impl PartitionManager {
     }
 
     /// Removes the folders of topics that the metadata does not know: what a crash left of a creation or deletion.
-    /// To be called once, before the first [`apply`](PartitionManager::apply).
+    /// A folder that lost its topic's id is its topic's all the same, with all that is in it. To be called once, before
+    /// the first [`apply`](PartitionManager::apply).
     ///
     /// # Errors
     /// Those of the directory.
@@ -140,11 +141,7 @@ impl PartitionManager {
         let Some(directory) = &*directory else { return Ok(()) };
         for found in directory.partitions()? {
             let known = image.topic(found.topic_partition.topic.as_str());
-            if known.is_none_or(|topic| found.topic_id != Some(topic.id)) {
-                info!(
-                    topic = %found.topic_partition.topic, partition = %found.topic_partition.partition,
-                    "removing a partition that the metadata does not know"
-                );
+            if known.is_none_or(|topic| found.topic_id.is_some_and(|id| id != topic.id)) {
                 directory.remove_stray(&found)?;
             }
         }

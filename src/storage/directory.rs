@@ -20,7 +20,6 @@ use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, Top
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -452,10 +451,7 @@ fn parse_folder_name(name: &str) -> Option<TopicPartition> {
 /// The id in a partition's folder; an empty file is what a power cut leaves of one.
 fn read_topic_id(folder: &Path) -> Result<Option<TopicId>, Error> {
     let path = folder.join(PARTITION_METADATA);
-    let text = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(Error::io("read", &path))?,
-    };
+    let Some(text) = checkpoint::read_text(&path)? else { return Ok(None) };
     let value = |key: &str| text.lines().find_map(|line| line.split_once(':').filter(|(k, _)| *k == key)).map(|l| l.1);
     match value("version").map(|v| v.trim().parse::<i64>()) {
         None if text.trim_matches(['\0', '\n']).is_empty() => return Ok(None),

@@ -6,8 +6,6 @@
 
 use crate::storage::{Error, checkpoint};
 use crate::types::{BrokerId, ClusterId, TopicId};
-use std::fs;
-use std::io;
 use std::path::Path;
 
 /// The name of the file.
@@ -35,10 +33,7 @@ pub(super) enum FormattedBy {
 impl MetaProperties {
     /// Reads the file; `None` when there is none.
     pub(super) fn read(path: &Path) -> Result<Option<MetaProperties>, Error> {
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(Error::io("read", path))?,
-        };
+        let Some(text) = checkpoint::read_text(path)? else { return Ok(None) };
         let corrupt = |what: &str| Error::Corrupt { path: path.to_owned(), what: what.into() };
         let lines: Vec<(&str, String)> = (text.lines())
             .filter(|line| !line.trim_start().starts_with(['#', '!']))
@@ -85,6 +80,7 @@ impl MetaProperties {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn read(text: &str) -> Result<Option<MetaProperties>, Error> {
         let directory = tempfile::tempdir().unwrap();
