@@ -242,24 +242,43 @@ impl PartitionManager {
         }
     }
 
-    /// The housekeeping that time asks for: deletes old segments, forgets idle producers, syncs what was written and
-    /// checkpoints how far. Blocks on the disk.
-    pub fn maintain(&self) {
+    /// Deletes the segments that retention gives up, and the files whose delay is over. Blocks on the disk.
+    pub fn delete_old_segments(&self) {
+        let now = self.clock.now();
+        for log in self.logs() {
+            if let Err(e) = log.delete_old_segments(now).and_then(|_| log.delete_due(now)) {
+                error!(topic_partition = %log.topic_partition(), error = %e, "retention of a log failed");
+            }
+        }
+        if let Some(directory) = &*self.directory.lock()
+            && let Err(e) = directory.delete_due(now)
+        {
+            error!(error = %e, "the folder of a deleted partition stays behind");
+        }
+    }
+
+    /// Forgets producers that were idle for too long.
+    pub fn expire_producers(&self) {
         let now = self.clock.now();
         for log in self.logs() {
             log.expire_producers(now, self.config.storage.producer_expiry);
-            let kept = log.delete_old_segments(now).and_then(|_| log.delete_due(now));
-            // What is synced need not be looked at after a crash.
-            let kept =
-                kept.and_then(|_| if log.recovery_point() < log.positions().log_end { log.flush() } else { Ok(()) });
-            if let Err(e) = kept {
-                error!(topic_partition = %log.topic_partition(), error = %e, "housekeeping of a log failed");
+        }
+    }
+
+    /// Syncs what was written, and checkpoints how far: what is synced need not be looked at after a crash. Blocks on the
+    /// disk.
+    pub fn sync(&self) {
+        for log in self.logs() {
+            if log.recovery_point() < log.positions().log_end
+                && let Err(e) = log.flush()
+            {
+                error!(topic_partition = %log.topic_partition(), error = %e, "a log could not be synced");
             }
         }
-        let directory = self.directory.lock();
-        let Some(directory) = &*directory else { return };
-        if let Err(e) = directory.delete_due(now).and_then(|_| directory.checkpoint(&self.logs())) {
-            error!(error = %e, "housekeeping of the data directory failed");
+        if let Some(directory) = &*self.directory.lock()
+            && let Err(e) = directory.checkpoint(&self.logs())
+        {
+            error!(error = %e, "the checkpoints could not be written");
         }
     }
 

@@ -13,7 +13,7 @@ use crate::config::LogConfig;
 use crate::runtime::Clock;
 use crate::storage::files::FileCache;
 use crate::storage::log::{Identity, Log, Shared};
-use crate::storage::properties::{self, MetaProperties};
+use crate::storage::properties::{self, FormattedBy, MetaProperties};
 use crate::storage::recovery::{self, Checkpoints, LastStop};
 use crate::storage::{Allocation, Error, Tuning, checkpoint};
 use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
@@ -54,7 +54,7 @@ pub struct DataDirectory {
 }
 
 /// What the checkpoint files say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CheckpointFiles {
     recovery_points: HashMap<TopicPartition, Offset>,
     log_starts: HashMap<TopicPartition, Offset>,
@@ -93,6 +93,9 @@ impl DataDirectory {
             && meta.node_id != node_id
         {
             return Err(Error::WrongNode { path: path.into(), found: meta.node_id, expected: node_id });
+        }
+        if meta.as_ref().is_some_and(|meta| meta.formatted_by == FormattedBy::Kafka) {
+            return Err(Error::NotOurs { path: path.into() });
         }
         let offsets = CheckpointFiles::read(path)?;
         let marker = path.join(CLEAN_SHUTDOWN);
@@ -145,6 +148,7 @@ impl DataDirectory {
             cluster_id: cluster_id.clone(),
             node_id: self.node_id,
             directory_id: Some(TopicId::random()),
+            formatted_by: FormattedBy::Us,
         };
         meta.write(&self.path.join(properties::FILE_NAME))?;
         self.meta = Some(meta);
@@ -265,8 +269,7 @@ impl DataDirectory {
     /// A file cannot be replaced; it is then as it was.
     pub fn checkpoint(&self, logs: &[Arc<Log>]) -> Result<(), Error> {
         let all = |offset: fn(&Log) -> Offset| logs.iter().map(|l| (l.topic_partition().clone(), offset(l))).collect();
-        let mut offsets = self.offsets.lock();
-        *offsets = CheckpointFiles {
+        let now = CheckpointFiles {
             recovery_points: all(Log::recovery_point),
             high_watermarks: all(|log| log.positions().high_watermark),
             // As in Kafka: a log start that the first segment's name tells needs no line.
@@ -276,7 +279,7 @@ impl DataDirectory {
                 .map(|(log, start)| (log.topic_partition().clone(), start))
                 .collect(),
         };
-        offsets.write(&self.path)
+        self.offsets.lock().replace(now, &self.path)
     }
 
     /// Closes all logs and the directory, so that nothing needs recovery.
@@ -353,10 +356,20 @@ impl CheckpointFiles {
         })
     }
 
-    fn write(&self, folder: &Path) -> Result<(), Error> {
-        checkpoint::write_offsets(&folder.join(RECOVERY_POINTS), &self.recovery_points)?;
-        checkpoint::write_offsets(&folder.join(HIGH_WATERMARKS), &self.high_watermarks)?;
-        checkpoint::write_offsets(&folder.join(LOG_STARTS), &self.log_starts)
+    /// Writes what differs: a broker without news leaves the disk alone.
+    fn replace(&mut self, now: CheckpointFiles, folder: &Path) -> Result<(), Error> {
+        let files = [
+            (RECOVERY_POINTS, &mut self.recovery_points, now.recovery_points),
+            (HIGH_WATERMARKS, &mut self.high_watermarks, now.high_watermarks),
+            (LOG_STARTS, &mut self.log_starts, now.log_starts),
+        ];
+        for (name, known, now) in files {
+            if *known != now {
+                checkpoint::write_offsets(&folder.join(name), &now)?;
+                *known = now;
+            }
+        }
+        Ok(())
     }
 
     fn of(&self, topic_partition: &TopicPartition) -> (Checkpoints, Option<Offset>) {
@@ -366,9 +379,17 @@ impl CheckpointFiles {
     }
 
     fn forget(&mut self, topic_partition: &TopicPartition, folder: &Path) -> Result<(), Error> {
-        let known = [&mut self.recovery_points, &mut self.log_starts, &mut self.high_watermarks]
-            .map(|offsets| offsets.remove(topic_partition).is_some());
-        if known.contains(&true) { self.write(folder) } else { Ok(()) }
+        if [&self.recovery_points, &self.log_starts, &self.high_watermarks]
+            .iter()
+            .all(|o| !o.contains_key(topic_partition))
+        {
+            return Ok(());
+        }
+        let mut now = self.clone();
+        for offsets in [&mut now.recovery_points, &mut now.log_starts, &mut now.high_watermarks] {
+            offsets.remove(topic_partition);
+        }
+        self.replace(now, folder)
     }
 }
 

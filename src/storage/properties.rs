@@ -18,6 +18,16 @@ pub(super) struct MetaProperties {
     pub(super) cluster_id: ClusterId,
     pub(super) node_id: BrokerId,
     pub(super) directory_id: Option<TopicId>,
+    pub(super) formatted_by: FormattedBy,
+}
+
+/// Whose format the directory has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FormattedBy {
+    /// Ours: the line `klamm.format.version` is there.
+    Us,
+    /// Kafka's, or that of somebody else who writes its files.
+    Kafka,
 }
 
 impl MetaProperties {
@@ -49,6 +59,10 @@ impl MetaProperties {
             cluster_id: ClusterId(value("cluster.id").ok_or_else(|| corrupt("no cluster.id"))?.into()),
             node_id: BrokerId(node_id.ok_or_else(|| corrupt("no node.id"))?),
             directory_id: value("directory.id").and_then(|id| id.parse().ok()),
+            formatted_by: match value("klamm.format.version") {
+                Some(_) => FormattedBy::Us,
+                None => FormattedBy::Kafka,
+            },
         }))
     }
 
@@ -81,6 +95,7 @@ mod tests {
                     directory.id=q1Sh-9_ISia_zwGINzRvyQ\nnode.id=3\nversion=1\n";
         let found = read(text).unwrap().unwrap();
         assert_eq!((&*found.cluster_id.0, found.node_id), ("4L6g3nShT-eMCtK--X86sw", BrokerId(3)));
+        assert_eq!(found.formatted_by, FormattedBy::Kafka);
         assert_eq!(found.directory_id.unwrap().to_string(), "q1Sh-9_ISia_zwGINzRvyQ");
     }
 
@@ -93,6 +108,7 @@ mod tests {
             cluster_id: ClusterId::random(),
             node_id: BrokerId(1),
             directory_id: Some(TopicId::random()),
+            formatted_by: FormattedBy::Us,
         };
         written.write(&path).unwrap();
         assert_eq!(MetaProperties::read(&path).unwrap(), Some(written));
