@@ -332,10 +332,13 @@ impl Recovery<'_> {
             }
             Err(other) => return Err(other),
         };
+        let mut is_found = false;
         self.walk(segments, segments[0].base_offset, checked_from, |batch| {
-            epochs.note(batch.leader_epoch, batch.base_offset);
+            is_found |= epochs.note(batch.leader_epoch, batch.base_offset);
         })?;
-        epochs.save()?;
+        if is_found {
+            epochs.save()?;
+        }
         Ok(epochs)
     }
 

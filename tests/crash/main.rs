@@ -9,8 +9,11 @@ mod support;
 
 mod damage;
 mod epochs;
+mod full_disk;
 mod kills;
+mod many_partitions;
 mod producer;
+mod retention;
 mod stops;
 mod topics;
 
