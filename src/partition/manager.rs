@@ -145,6 +145,8 @@ impl PartitionManager {
                 directory.remove_stray(&found)?;
             }
         }
+        // Nobody has read from them in this process: they need not wait.
+        directory.delete_due(self.clock.now())?;
         Ok(())
     }
 
