@@ -74,6 +74,25 @@ fn the_table_goes_upwards_and_names_each_module_once() {
 }
 
 #[test]
+fn the_map_in_the_architecture_is_this_table() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| module |")).skip(2);
+    let written: Vec<(String, BTreeSet<String>)> = rows.take_while(|line| line.starts_with('|')).map(map_row).collect();
+    let meant = FLOORS.iter().map(|(module, groups)| {
+        let imports = groups.concat().into_iter().map(str::to_owned).collect();
+        ((*module).to_owned(), imports)
+    });
+    assert_eq!(written, meant.collect::<Vec<_>>());
+}
+
+/// A row of the map: the module, and what it may import.
+fn map_row(line: &str) -> (String, BTreeSet<String>) {
+    let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+    let imports = cells[2].split(',').map(str::trim).filter(|name| *name != "–").map(str::to_owned).collect();
+    (cells[0].trim_matches('`').to_owned(), imports)
+}
+
+#[test]
 fn a_planted_import_from_above_is_found() {
     assert_eq!(
         check("record/mod.rs", "use crate::types::Offset;\nuse crate::storage::Log;"),

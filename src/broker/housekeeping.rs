@@ -3,13 +3,15 @@
 //! Invariants: a task waits for news or for its time, never by polling; what blocks on the disk runs on the blocking
 //! pool; a task ends only when the broker stops.
 
-use crate::config::BrokerConfig;
 use crate::metadata::ClusterImage;
 use crate::partition::PartitionManager;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
+
+/// An interval of 0, which some of Kafka's settings allow, would keep a processor and the disk busy with nothing else.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Makes the partitions follow every new image of the cluster.
 pub(super) async fn follow_metadata(mut images: watch::Receiver<Arc<ClusterImage>>, partitions: Arc<PartitionManager>) {
@@ -23,17 +25,15 @@ pub(super) async fn follow_metadata(mut images: watch::Receiver<Arc<ClusterImage
     }
 }
 
-/// Rolls and deletes segments, forgets idle producers and writes checkpoints when it is time.
-pub(super) async fn maintain(config: Arc<BrokerConfig>, partitions: Arc<PartitionManager>) {
-    let storage = &config.storage;
-    let every = storage.retention_check_interval.min(storage.recovery_point_checkpoint_interval);
-    let every = every.min(storage.producer_expiry_check_interval).max(Duration::from_millis(1));
-    let mut ticks = tokio::time::interval_at(Instant::now() + every, every);
+/// A piece of work, each time that `interval` has passed since the last was done.
+pub(super) async fn repeat(interval: Duration, partitions: Arc<PartitionManager>, work: fn(&PartitionManager)) {
+    let interval = interval.max(INTERVAL_MIN);
+    let mut ticks = tokio::time::interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let partitions = partitions.clone();
-        on_blocking_pool(move || partitions.maintain()).await;
+        on_blocking_pool(move || work(&partitions)).await;
     }
 }
 

@@ -18,7 +18,7 @@ mod housekeeping;
 #[cfg(test)]
 mod tests;
 
-use crate::config::{self, BrokerConfig};
+use crate::config::{self, BrokerConfig, HostPort};
 use crate::controller::{self, BrokerRegistration, ConfigRules, Controller, Defaults};
 use crate::handlers::Services;
 use crate::metadata::{ClusterImage, Endpoint, SecurityProtocol};
@@ -30,7 +30,7 @@ use crate::server::Server;
 use crate::storage::{self, DataDirectory};
 use crate::types::ClusterId;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -65,7 +65,10 @@ pub enum Error {
         source: io::Error,
     },
     /// Partitions without the metadata that say what they are.
-    #[error("{} holds partitions but no metadata log; restore {METADATA_FOLDER}, or move the partitions away", path.display())]
+    #[error(
+        "{} holds partitions but not this broker's metadata log: restore {METADATA_FOLDER}, or choose another directory",
+        path.display()
+    )]
     MetadataMissing {
         /// The data directory.
         path: PathBuf,
@@ -110,12 +113,12 @@ impl Broker {
     /// What keeps it from starting.
     pub async fn start_at(config: BrokerConfig, clock: Clock) -> Result<Broker, Error> {
         let config = Arc::new(config);
+        let (listeners, bound) = bind(&config).await?;
         let (directory, cluster_id) = open_directory(&config)?;
         let cleanly_stopped = directory.was_cleanly_stopped();
         let metadata = config.data_dir.join(METADATA_FOLDER);
         let quorum_config = QuorumConfig { node_id: config.node_id, cluster_id: cluster_id.clone() };
         let quorum = Quorum::open(&metadata, quorum_config).await?;
-        let (listeners, bound) = bind(&config).await?;
         let controller = controller(&config, &quorum, &clock);
         controller.register_broker(registration(&config, &bound)).await?;
         if !cleanly_stopped && quorum.image().topics().len() > 0 {
@@ -132,7 +135,15 @@ impl Broker {
         let server = Server::new(services, stop.clone());
         let broker = Broker { config, cluster_id, bound, quorum, partitions, server, stop, failure };
         broker.watch_over(housekeeping::follow_metadata(broker.quorum.subscribe(), broker.partitions.clone()));
-        broker.watch_over(housekeeping::maintain(broker.config.clone(), broker.partitions.clone()));
+        let storage = &broker.config.storage;
+        let checkpoints = storage.recovery_point_checkpoint_interval.min(storage.log_start_checkpoint_interval);
+        for (interval, work) in [
+            (storage.retention_check_interval, PartitionManager::delete_old_segments as fn(&PartitionManager)),
+            (storage.producer_expiry_check_interval, PartitionManager::expire_producers),
+            (checkpoints, PartitionManager::sync),
+        ] {
+            broker.watch_over(housekeeping::repeat(interval, broker.partitions.clone(), work));
+        }
         broker.watch_quorum();
         for (listener, bound) in listeners.into_iter().zip(&broker.bound) {
             broker.server.serve(listener, bound.name.clone());
@@ -218,7 +229,8 @@ fn fail(failure: &watch::Sender<Option<String>>, reason: String) {
 
 fn open_directory(config: &BrokerConfig) -> Result<(DataDirectory, ClusterId), Error> {
     let mut directory = DataDirectory::open(&config.data_dir, config.node_id)?;
-    if !config.data_dir.join(METADATA_FOLDER).exists() && !directory.partitions()?.is_empty() {
+    // Partitions that the metadata does not know are removed at a start: without metadata that would be all of them.
+    if !Quorum::exists(&config.data_dir.join(METADATA_FOLDER)) && !directory.partitions()?.is_empty() {
         return Err(Error::MetadataMissing { path: config.data_dir.clone() });
     }
     if let Some(cluster_id) = directory.cluster_id() {
@@ -236,16 +248,23 @@ async fn bind(config: &BrokerConfig) -> Result<(Vec<Listener>, Vec<BoundListener
     let (mut listeners, mut bound) = (Vec::new(), Vec::new());
     for wanted in &config.listeners {
         let listen = |source| Error::Listen { address: wanted.bind.to_string(), source };
-        let host = if wanted.bind.host.is_empty() { "0.0.0.0" } else { &wanted.bind.host };
-        let address = tokio::net::lookup_host((host, wanted.bind.port)).await.map_err(listen)?.next();
-        let address = address.ok_or_else(|| listen(io::ErrorKind::AddrNotAvailable.into()))?;
-        let listener = Listener::bind(address, config.network.listen_backlog).map_err(listen)?;
+        let listener = listen_on(&wanted.bind, config.network.listen_backlog).await.map_err(listen)?;
         let address = listener.address();
         let advertised = wanted.advertised_address(address.port(), &machine).to_string();
         bound.push(BoundListener { name: wanted.name.clone(), address, advertised });
         listeners.push(listener);
     }
     Ok((listeners, bound))
+}
+
+/// All addresses of the machine are those of both families, where there are two.
+async fn listen_on(wanted: &HostPort, backlog: u32) -> io::Result<Listener> {
+    if wanted.host.is_empty() {
+        let both = Listener::bind((Ipv6Addr::UNSPECIFIED, wanted.port).into(), backlog);
+        return both.or_else(|_| Listener::bind((Ipv4Addr::UNSPECIFIED, wanted.port).into(), backlog));
+    }
+    let address = tokio::net::lookup_host((wanted.host.as_str(), wanted.port)).await?.next();
+    Listener::bind(address.ok_or(io::ErrorKind::AddrNotAvailable)?, backlog)
 }
 
 fn controller(config: &Arc<BrokerConfig>, quorum: &Quorum, clock: &Clock) -> Controller {

@@ -4,11 +4,12 @@ use super::*;
 use crate::record::BatchBuilder;
 use crate::types::BrokerId;
 use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiVersionsRequest, BrokerId as WireBrokerId, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse,
-    RequestHeader, TopicName as WireName,
+    ApiVersionsRequest, BrokerId as WireBrokerId, DescribeConfigsRequest, FetchRequest, FetchResponse, ProduceRequest,
+    ProduceResponse, RequestHeader, TopicName as WireName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use std::time::Duration;
@@ -19,8 +20,10 @@ use tokio::time::Instant;
 const PRODUCE: (i16, i16) = (0, 9);
 const FETCH: (i16, i16) = (1, 12);
 const API_VERSIONS: (i16, i16) = (18, 0);
+const DESCRIBE_CONFIGS: (i16, i16) = (32, 4);
 const NONE: i16 = 0;
 const REQUEST_TIMED_OUT: i16 = 7;
+const RECORD_LIST_TOO_LARGE: i16 = 18;
 
 fn config(data: &tempfile::TempDir) -> BrokerConfig {
     let flags = config::Flags {
@@ -46,6 +49,21 @@ async fn broker_with_a_silent_replica(data: &tempfile::TempDir) -> Broker {
     let created = controller.create_topics(topics, controller::Mode::Apply).await.unwrap();
     broker.partitions.wait_applied(created.index).await;
     broker
+}
+
+async fn create(broker: &Broker, name: &str, configs: &[(&str, &str)]) {
+    let controller = controller(&broker.config, &broker.quorum, &Clock::system());
+    let configs = configs.iter().map(|(name, value)| ((*name).into(), Some((*value).into())));
+    let topic = controller::NewTopic {
+        name: name.into(),
+        partitions: Some(1),
+        replication_factor: Some(1),
+        configs: configs.collect(),
+        ..controller::NewTopic::default()
+    };
+    let created = controller.create_topics(vec![topic], controller::Mode::Apply).await.unwrap();
+    created.reply[0].1.as_ref().unwrap();
+    broker.partitions.wait_applied(created.index).await;
 }
 
 fn frame(api: (i16, i16), correlation_id: i32, request: &impl Encodable) -> Vec<u8> {
@@ -76,14 +94,18 @@ fn produce(correlation_id: i32, topic: &str, acks: i16, timeout_ms: i32, value: 
 }
 
 fn fetch(correlation_id: i32, topic: &str, max_wait_ms: i32) -> Vec<u8> {
-    let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
+    fetch_at_least(correlation_id, topic, 0, 1, max_wait_ms)
+}
+
+fn fetch_at_least(correlation_id: i32, topic: &str, offset: i64, min_bytes: i32, max_wait_ms: i32) -> Vec<u8> {
+    let partition = FetchPartition::default().with_fetch_offset(offset).with_partition_max_bytes(1 << 20);
     let topic = FetchTopic::default()
         .with_topic(WireName(StrBytes::from_string(topic.into())))
         .with_partitions(vec![partition]);
     let request = FetchRequest::default()
         .with_replica_id(WireBrokerId(-1))
         .with_max_wait_ms(max_wait_ms)
-        .with_min_bytes(1)
+        .with_min_bytes(min_bytes)
         .with_session_epoch(-1)
         .with_topics(vec![topic]);
     frame(FETCH, correlation_id, &request)
@@ -177,6 +199,49 @@ async fn what_the_replicas_do_not_have_is_not_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_larger_than_a_segment_fails_alone_among_those_appended_with_it() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(&data)).await.unwrap();
+    create(&broker, "tight", &[("segment.bytes", "1048576"), ("max.message.bytes", "10000000")]).await;
+    let mut stream = connect(&broker).await;
+    let large = "v".repeat(1_100_000);
+    let frames =
+        [produce(1, "tight", 1, 0, "a"), produce(2, "tight", 1, 0, &large), produce(3, "tight", 1, 0, "b")].concat();
+    stream.write_all(&frames).await.unwrap();
+    for outcome in [(NONE, 0), (RECORD_LIST_TOO_LARGE, -1), (NONE, 1)] {
+        assert_eq!(produced(answer(&mut stream).await.1), outcome);
+    }
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fetch_does_not_wait_for_bytes_that_are_there_behind_its_limits() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(&data)).await.unwrap();
+    create(&broker, "plenty", &[("segment.bytes", "1048576")]).await;
+    let mut stream = connect(&broker).await;
+    let value = "v".repeat(300_000);
+    for id in 0..7 {
+        stream.write_all(&produce(id, "plenty", 1, 0, &value)).await.unwrap();
+        assert_eq!(produced(answer(&mut stream).await.1), (NONE, i64::from(id)));
+    }
+    // Three whole batches fit into the limit of 1 MiB, and are less than is wanted; at 2 the segment ends after one.
+    for (offset, batches) in [(0, 3), (2, 1)] {
+        let before = Instant::now();
+        stream.write_all(&fetch_at_least(9, "plenty", offset, 1 << 20, 15_000)).await.unwrap();
+        let (_, bytes) = fetched(answer(&mut stream).await.1);
+        assert_eq!(bytes / value.len(), batches);
+        assert!(before.elapsed() < Duration::from_secs(10), "{:?}", before.elapsed());
+    }
+    // Here is less than is wanted.
+    let before = Instant::now();
+    stream.write_all(&fetch_at_least(9, "plenty", 6, 1 << 20, 300)).await.unwrap();
+    assert_eq!(fetched(answer(&mut stream).await.1).1 / value.len(), 1);
+    assert!(before.elapsed() >= Duration::from_millis(300));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_ends_a_waiting_fetch_at_once() {
     let data = tempfile::tempdir().unwrap();
     let broker = broker_with_a_silent_replica(&data).await;
@@ -187,6 +252,89 @@ async fn a_stop_ends_a_waiting_fetch_at_once() {
     broker.shutdown().await.unwrap();
     assert!(before.elapsed() < Duration::from_secs(5));
     assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_a_client_that_reads_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    // Their answers are more than any socket buffers; the broker sends until the socket is full.
+    ask_much_and_read_nothing(&mut stream).await;
+    let before = Instant::now();
+    broker.shutdown().await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+}
+
+/// Sends a thousand requests with answers of many kilobytes each, and waits until the first has begun to come.
+async fn ask_much_and_read_nothing(stream: &mut TcpStream) {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(4)
+        .with_resource_name("1".into())
+        .with_configuration_keys(None);
+    let request = DescribeConfigsRequest::default()
+        .with_resources(vec![resource])
+        .with_include_synonyms(true)
+        .with_include_documentation(true);
+    let requests: Vec<u8> = (0..1000).flat_map(|id| frame(DESCRIBE_CONFIGS, id, &request)).collect();
+    stream.write_all(&requests).await.unwrap();
+    stream.readable().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_for_replicas() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    let frames = [
+        produce(1, "pair", -1, i32::MAX, "a"),
+        frame(API_VERSIONS, 2, &ApiVersionsRequest::default()),
+        produce(3, "alone", 1, 1000, "b"),
+    ];
+    stream.write_all(&frames.concat()).await.unwrap();
+    let mut other = connect(&broker).await;
+    other.write_all(&produce(1, "pair", 1, 1000, "c")).await.unwrap();
+    answer(&mut other).await;
+    let before = Instant::now();
+    broker.shutdown().await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_is_read_while_too_many_produces_wait_for_replicas() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = broker_with_a_silent_replica(&data).await;
+    let mut stream = connect(&broker).await;
+    let value = "v".repeat(100_000);
+    let one = produce(1, "pair", -1, 60_000, &value);
+    let sent = tokio::time::timeout(Duration::from_secs(1), async {
+        // 80 MB, far more than the sockets of both sides buffer.
+        for _ in 0..800 {
+            stream.write_all(&one).await.unwrap();
+        }
+    });
+    assert!(sent.await.is_err(), "the broker reads on and keeps everything");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waited_for_its_answer_was_not_idle() {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = config(&data);
+    config.network.idle_time_max = Some(Duration::from_millis(600));
+    let broker = Broker::start(config).await.unwrap();
+    create(&broker, "alone", &[]).await;
+    let mut stream = connect(&broker).await;
+    stream.write_all(&fetch(1, "alone", 900)).await.unwrap();
+    assert_eq!(answer(&mut stream).await.0, 1);
+    // Well within the idle time, counted from the answer.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    stream.write_all(&fetch(2, "alone", 0)).await.unwrap();
+    assert_eq!(answer(&mut stream).await.0, 2);
+    let mut rest = [0; 1];
+    let ended = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut rest)).await;
+    assert_eq!(ended.expect("an idle connection is closed").unwrap(), 0);
+    broker.shutdown().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,6 +381,21 @@ async fn partitions_without_their_metadata_are_refused() {
     std::fs::remove_dir_all(data.path().join(METADATA_FOLDER)).unwrap();
     assert!(matches!(Broker::start(config(&data)).await, Err(Error::MetadataMissing { .. })));
     assert!(data.path().join("alone-0").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_apache_kafka_is_refused_and_left_as_it_is() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join(".kafka_cleanshutdown"), b"{}").unwrap();
+    let properties = "version=1\ncluster.id=MkU3OEVBNTcwNTJENDM2Qg\nnode.id=1\ndirectory.id=8TDnkO6lQrqxTQNLR_zhSg\n";
+    std::fs::write(data.path().join("meta.properties"), properties).unwrap();
+    for folder in [METADATA_FOLDER, "orders-0"] {
+        std::fs::create_dir(data.path().join(folder)).unwrap();
+        std::fs::write(data.path().join(folder).join("00000000000000000000.log"), b"records").unwrap();
+    }
+    assert!(matches!(Broker::start(config(&data)).await, Err(Error::Storage(storage::Error::NotOurs { .. }))));
+    assert_eq!(std::fs::read(data.path().join("orders-0/00000000000000000000.log")).unwrap(), b"records");
+    assert!(data.path().join(".kafka_cleanshutdown").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]

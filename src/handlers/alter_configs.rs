@@ -30,7 +30,9 @@ struct Named {
     name: StrBytes,
 }
 
-type Outcome = Result<(), (ErrorCode, String)>;
+/// Why a resource is not changed: the code and a sentence.
+type Refusal = (ErrorCode, String);
+type Outcome = Result<(), Refusal>;
 
 pub(super) async fn handle_full(
     services: &Services,
@@ -68,7 +70,7 @@ pub(super) async fn handle_incremental(
             let value = config.value.map(|value| value.to_string());
             Ok((config.name.to_string(), operation(config.config_operation, value)?))
         });
-        let operations: Result<Vec<_>, (ErrorCode, String)> = operations.collect();
+        let operations: Result<Vec<_>, Refusal> = operations.collect();
         let topic = resource.resource_name.to_string();
         let changes = operations.map(|operations| ConfigChanges { topic, operations, others: Others::Stay });
         (Named { kind: resource.resource_type, name: resource.resource_name }, changes)
@@ -85,7 +87,7 @@ pub(super) async fn handle_incremental(
     IncrementalAlterConfigsResponse::default().with_responses(results.collect())
 }
 
-fn operation(code: i8, value: Option<String>) -> Result<ConfigOperation, (ErrorCode, String)> {
+fn operation(code: i8, value: Option<String>) -> Result<ConfigOperation, Refusal> {
     match code {
         SET => Ok(ConfigOperation::Set(value)),
         DELETE => Ok(ConfigOperation::Delete),
@@ -106,7 +108,7 @@ fn coded(outcome: Outcome) -> (i16, Option<StrBytes>) {
 async fn alter(
     services: &Services,
     client: &Client,
-    resources: Vec<(Named, Result<ConfigChanges, (ErrorCode, String)>)>,
+    resources: Vec<(Named, Result<ConfigChanges, Refusal>)>,
     validate_only: bool,
 ) -> Vec<(Named, Outcome)> {
     let twice = |named: &Named| resources.iter().filter(|(other, _)| other == named).count() > 1;
@@ -140,7 +142,7 @@ async fn alter(
     finished
 }
 
-fn refusal(services: &Services, client: &Client, named: &Named, twice: bool) -> Option<(ErrorCode, String)> {
+fn refusal(services: &Services, client: &Client, named: &Named, twice: bool) -> Option<Refusal> {
     if twice {
         let text = format!("Each resource must appear at most once. Found '{}' more than once.", named.name);
         return Some((ErrorCode::InvalidRequest, text));

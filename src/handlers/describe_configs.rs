@@ -27,11 +27,10 @@ pub(super) fn handle(services: &Services, client: &Client, request: DescribeConf
             .with_resource_name(resource.resource_name.clone());
         match entries(services, client, resource) {
             Ok(entries) => {
-                let wanted = |entry: &ConfigEntry| {
-                    // No keys and an empty list both ask for all.
-                    let keys = resource.configuration_keys.as_ref();
-                    keys.is_none_or(|keys| keys.is_empty() || keys.iter().any(|key| key.as_str() == entry.name))
-                };
+                // An empty list asks for all, as an absent one does.
+                let keys = resource.configuration_keys.as_ref().filter(|keys| !keys.is_empty());
+                let wanted =
+                    |entry: &ConfigEntry| keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == entry.name));
                 let entries = entries.into_iter().filter(wanted);
                 result.with_configs(entries.map(|entry| described(entry, &request)).collect())
             }

@@ -2,7 +2,8 @@
 //!
 //! Whole batches below what is replicated (or decided, for `read_committed`), at least one even above the limits
 //! (KIP-74). When there is less than `min_bytes`, the fetch waits on its partitions, without polling, at most
-//! `max_wait_ms`; an error ends the wait.
+//! `max_wait_ms`; an error ends the wait. What counts is what could be read within the partitions' limits, not what is
+//! read: whole batches, or the end of a segment, may leave a fetch below a `min_bytes` of which the log has plenty.
 //!
 //! Version notes: 7 sessions (KIP-227) · 9 the client's leader epoch (KIP-320) · 11 rack, read and not used: there is one
 //! replica · 12 diverging epochs (KIP-595) · 13 topic ids · 16 current leader. Followers (a replica id of 0 or more)
@@ -60,6 +61,8 @@ struct Found {
     last_stable: i64,
     log_start: i64,
     slice: Option<Slice>,
+    /// Bytes that are there for the client, within the partition's limit.
+    available: usize,
     diverging: Option<(i32, i64)>,
     partition: Option<Arc<Partition>>,
 }
@@ -67,7 +70,16 @@ struct Found {
 impl Found {
     fn failed(code: ErrorCode, partition: Option<Arc<Partition>>) -> Found {
         let (high_watermark, last_stable, log_start) = (-1, -1, -1);
-        Found { code: code.code(), high_watermark, last_stable, log_start, slice: None, diverging: None, partition }
+        Found {
+            code: code.code(),
+            high_watermark,
+            last_stable,
+            log_start,
+            slice: None,
+            available: 0,
+            diverging: None,
+            partition,
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -136,7 +148,7 @@ async fn read_enough(services: &Services, client: &Client, limits: &Limits, cont
         if is_enough(&found, limits) {
             return found;
         }
-        let bytes: usize = found.iter().map(Found::bytes).sum();
+        let bytes = available(&found);
         // Lent bytes are given back for the time of the wait, so that segments can be deleted.
         drop(found);
         if !wait.wait_for_rest(bytes as u64, limits.deadline).await {
@@ -146,8 +158,11 @@ async fn read_enough(services: &Services, client: &Client, limits: &Limits, cont
 }
 
 fn is_enough(found: &[Found], limits: &Limits) -> bool {
-    let bytes: usize = found.iter().map(Found::bytes).sum();
-    found.is_empty() || bytes >= limits.bytes_min as usize || found.iter().any(Found::is_urgent)
+    found.is_empty() || available(found) >= limits.bytes_min as usize || found.iter().any(Found::is_urgent)
+}
+
+fn available(found: &[Found]) -> usize {
+    found.iter().map(|found| found.available).fold(0, usize::saturating_add)
 }
 
 /// One look at every partition, in the order of the session, beginning where it says.
@@ -223,6 +238,7 @@ impl<'a> Reader<'a> {
         match partition.read(&read) {
             Ok(ReadOutcome::Records(read)) => {
                 let bytes = read.slice.as_ref().map_or(0, length);
+                let available = usize::try_from(read.available_bytes).unwrap_or(usize::MAX);
                 self.bytes_left = self.bytes_left.saturating_sub(bytes);
                 self.is_first &= bytes == 0;
                 Found {
@@ -231,6 +247,7 @@ impl<'a> Reader<'a> {
                     last_stable: read.positions.last_stable.0,
                     log_start: read.positions.log_start.0,
                     slice: read.slice,
+                    available: available.min(usize::try_from(wanted.max_bytes).unwrap_or(0)).max(bytes),
                     diverging: None,
                     partition: Some(partition),
                 }
@@ -241,6 +258,7 @@ impl<'a> Reader<'a> {
                 last_stable: positions.last_stable.0,
                 log_start: positions.log_start.0,
                 slice: None,
+                available: 0,
                 diverging: Some((end.epoch.0, end.end.0)),
                 partition: Some(partition),
             },

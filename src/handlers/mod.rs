@@ -114,7 +114,7 @@ pub async fn answer(
         }
         ApiKey::InitProducerId => respond(out, call, &init_producer_id::handle(services, client, decoded!()).await),
         ApiKey::OffsetForLeaderEpoch => {
-            respond(out, call, &offset_for_leader_epoch::handle(services, client, call, decoded!()))
+            respond(out, call, &offset_for_leader_epoch::handle(services, client, decoded!()))
         }
         ApiKey::DescribeConfigs => respond(out, call, &describe_configs::handle(services, client, decoded!())),
         ApiKey::DescribeCluster => respond(out, call, &describe_cluster::handle(services, client, decoded!())),

@@ -29,6 +29,8 @@ use tracing::debug;
 
 /// Versions from which zstd may be used (KIP-110).
 const VERSION_ZSTD: i16 = 7;
+/// How many batches are appended under one lock; a frame may hold a million of one partition.
+const BATCHES_PER_APPEND_MAX: usize = 256;
 
 /// A Produce frame that is appended and not answered, because its records are not replicated yet, or because it
 /// stands behind such a frame.
@@ -270,6 +272,17 @@ impl<'r> Checker<'_, 'r> {
                 format!("Produce requests with version {} are not allowed to use ZStandard compression", self.version);
             return Err(PartitionResult::failed(ErrorCode::UnsupportedCompressionType, Some(message)));
         }
+        // Checked here, so that it concerns this batch only, whatever it is appended together with.
+        if info.size_bytes > config.segment_bytes {
+            let message = format!(
+                "Message batch size is {} bytes in append to partition {}, which exceeds the maximum configured segment \
+                 size of {}.",
+                info.size_bytes,
+                partition.topic_partition(),
+                config.segment_bytes
+            );
+            return Err(PartitionResult::failed(ErrorCode::RecordListTooLarge, Some(message)));
+        }
         Ok((record::corrected(bytes, &info), info))
     }
 }
@@ -280,7 +293,7 @@ fn append(items: &mut [Item<'_>], now: TimestampMs) {
     let mut order: Vec<usize> = (0..items.len()).filter(|i| items[*i].partition.is_some()).collect();
     order.sort_by_key(|i| target(*i));
     let order: Vec<_> = order.into_iter().map(|i| (i, (target(i), items[i].acks))).collect();
-    for group in order.chunk_by(|(_, a), (_, b)| a == b) {
+    for group in order.chunk_by(|(_, a), (_, b)| a == b).flat_map(|same| same.chunks(BATCHES_PER_APPEND_MAX)) {
         let group: Vec<usize> = group.iter().map(|(i, _)| *i).collect();
         let first = &items[group[0]];
         let (partition, acks) = (first.partition.clone().expect("only checked items are ordered"), first.acks);
@@ -292,25 +305,24 @@ fn append(items: &mut [Item<'_>], now: TimestampMs) {
         let appended = partition.append_as_leader(&mut batches, acks, now);
         let outcomes: Vec<Outcome> = batches.into_iter().map(|batch| batch.outcome).collect();
         let log_start = partition.positions().log_start;
-        match appended {
-            Ok(_) => {
-                for (i, outcome) in group.iter().zip(outcomes) {
-                    let (result, end) = appended_result(outcome, log_start, items[*i].info.as_ref());
-                    (items[*i].result, items[*i].end) = (result, end);
-                }
-            }
-            Err(e) => {
-                let (code, message) = append_error(&e);
-                debug!(topic_partition = %partition.topic_partition(), error = %e, "an append was refused");
-                for i in group {
-                    items[i].result = PartitionResult::failed(code, message.clone());
-                }
-            }
+        let failure = appended.err().map(|e| {
+            debug!(topic_partition = %partition.topic_partition(), error = %e, "an append was refused");
+            append_error(&e)
+        });
+        for (i, outcome) in group.iter().zip(outcomes) {
+            let (result, end) = appended_result(outcome, log_start, items[*i].info.as_ref(), failure.as_ref());
+            (items[*i].result, items[*i].end) = (result, end);
         }
     }
 }
 
-fn appended_result(outcome: Outcome, log_start: Offset, info: Option<&BatchInfo>) -> (PartitionResult, Option<Offset>) {
+/// What became of one batch; `failure` is that of those still pending.
+fn appended_result(
+    outcome: Outcome,
+    log_start: Offset,
+    info: Option<&BatchInfo>,
+    failure: Option<&(ErrorCode, Option<String>)>,
+) -> (PartitionResult, Option<Offset>) {
     let stored = |base_offset, append_time| PartitionResult {
         base_offset,
         append_time,
@@ -329,7 +341,10 @@ fn appended_result(outcome: Outcome, log_start: Offset, info: Option<&BatchInfo>
         Outcome::Refused(refusal) => {
             (PartitionResult::failed(producer_refusal(&refusal), Some(refusal.to_string())), None)
         }
-        Outcome::Pending => unreachable!("an append that succeeded decided every batch"),
+        Outcome::Pending => {
+            let (code, message) = failure.expect("an append that succeeded decided every batch");
+            (PartitionResult::failed(*code, message.clone()), None)
+        }
     }
 }
 

@@ -95,11 +95,6 @@ impl Input {
         }
     }
 
-    /// Whether there is room for `bytes` more bytes behind an incomplete or unhandled frame.
-    pub fn holds_less_than(&self, bytes: usize) -> bool {
-        self.end - self.start < bytes
-    }
-
     /// One read of what the socket has. `Ok(0)` is the end of the stream.
     ///
     /// # Errors

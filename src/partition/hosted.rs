@@ -207,18 +207,17 @@ impl Partition {
         &self.waits
     }
 
-    /// Appends validated batches of producers, in order; each batch's own outcome is left in it. Returns the log end
-    /// that must be replicated before an `acks=all` producer is told.
+    /// Appends validated batches of producers, in order; each batch's own outcome is left in it.
     ///
     /// # Errors
-    /// [`AppendError`]; then nothing was appended.
+    /// [`AppendError`]; then the batches whose outcome is still [`Outcome::Pending`](storage::Outcome) were not appended.
     pub fn append_as_leader(
         &self,
         batches: &mut [LeaderBatch<'_>],
         acks: Acks,
         now: TimestampMs,
-    ) -> Result<Offset, AppendError> {
-        let (before, after) = {
+    ) -> Result<(), AppendError> {
+        let (before, after, appended) = {
             let mut log = self.log.lock();
             let leadership = self.leadership.load();
             if !leadership.is_local {
@@ -229,16 +228,20 @@ impl Partition {
                 return Err(AppendError::NotEnoughReplicas { in_sync: leadership.isr.len(), required });
             }
             let before = log.positions();
-            log.append(batches, now)?;
-            self.advance_high_watermark(&mut log).map_err(|_| AppendError::Offline)?;
-            (before, log.positions())
+            let appended = log.append(batches, now).map_err(AppendError::from);
+            // What was stored before a failure is there, and its producers are told so.
+            let advanced = self.advance_high_watermark(&mut log).map_err(|_| AppendError::Offline);
+            (before, log.positions(), appended.and(advanced))
         };
         let high_watermark_bytes = after.high_watermark_bytes - before.high_watermark_bytes;
         if high_watermark_bytes > 0 {
             self.waits.moved(high_watermark_bytes, after.last_stable_bytes - before.last_stable_bytes);
             self.high_watermark_moved.notify_waiters();
         }
-        Ok(after.log_end)
+        if appended.is_err() && self.log.is_offline() {
+            self.wake_all();
+        }
+        appended
     }
 
     fn storage_error(&self, e: storage::ReadError) -> storage::Error {

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
-use tracing::{error, info};
+use tracing::error;
 
 /// What became of one partition of a topic.
 #[derive(Clone, Debug)]
@@ -77,7 +77,8 @@ impl Hosted {
 
     /// The topic with this name.
     pub fn topic(&self, name: &str) -> Option<&Arc<HostedTopic>> {
-        self.by_name.get(name)
+        // A request may name a million partitions by a long name; no topic's is longer than this.
+        if name.len() <= TopicName::LENGTH_MAX { self.by_name.get(name) } else { None }
     }
 
     /// The topic with this id.
@@ -131,7 +132,8 @@ impl PartitionManager {
     }
 
     /// Removes the folders of topics that the metadata does not know: what a crash left of a creation or deletion.
-    /// To be called once, before the first [`apply`](PartitionManager::apply).
+    /// A folder that lost its topic's id is its topic's all the same, with all that is in it. To be called once, before
+    /// the first [`apply`](PartitionManager::apply).
     ///
     /// # Errors
     /// Those of the directory.
@@ -140,14 +142,12 @@ impl PartitionManager {
         let Some(directory) = &*directory else { return Ok(()) };
         for found in directory.partitions()? {
             let known = image.topic(found.topic_partition.topic.as_str());
-            if known.is_none_or(|topic| found.topic_id != Some(topic.id)) {
-                info!(
-                    topic = %found.topic_partition.topic, partition = %found.topic_partition.partition,
-                    "removing a partition that the metadata does not know"
-                );
+            if known.is_none_or(|topic| found.topic_id.is_some_and(|id| id != topic.id)) {
                 directory.remove_stray(&found)?;
             }
         }
+        // Nobody has read from them in this process: they need not wait.
+        directory.delete_due(self.clock.now())?;
         Ok(())
     }
 
@@ -245,24 +245,43 @@ impl PartitionManager {
         }
     }
 
-    /// The housekeeping that time asks for: deletes old segments, forgets idle producers, syncs what was written and
-    /// checkpoints how far. Blocks on the disk.
-    pub fn maintain(&self) {
+    /// Deletes the segments that retention gives up, and the files whose delay is over. Blocks on the disk.
+    pub fn delete_old_segments(&self) {
+        let now = self.clock.now();
+        for log in self.logs() {
+            if let Err(e) = log.delete_old_segments(now).and_then(|_| log.delete_due(now)) {
+                error!(topic_partition = %log.topic_partition(), error = %e, "retention of a log failed");
+            }
+        }
+        if let Some(directory) = &*self.directory.lock()
+            && let Err(e) = directory.delete_due(now)
+        {
+            error!(error = %e, "the folder of a deleted partition stays behind");
+        }
+    }
+
+    /// Forgets producers that were idle for too long.
+    pub fn expire_producers(&self) {
         let now = self.clock.now();
         for log in self.logs() {
             log.expire_producers(now, self.config.storage.producer_expiry);
-            let kept = log.delete_old_segments(now).and_then(|_| log.delete_due(now));
-            // What is synced need not be looked at after a crash.
-            let kept =
-                kept.and_then(|_| if log.recovery_point() < log.positions().log_end { log.flush() } else { Ok(()) });
-            if let Err(e) = kept {
-                error!(topic_partition = %log.topic_partition(), error = %e, "housekeeping of a log failed");
+        }
+    }
+
+    /// Syncs what was written, and checkpoints how far: what is synced need not be looked at after a crash. Blocks on the
+    /// disk.
+    pub fn sync(&self) {
+        for log in self.logs() {
+            if log.recovery_point() < log.positions().log_end
+                && let Err(e) = log.flush()
+            {
+                error!(topic_partition = %log.topic_partition(), error = %e, "a log could not be synced");
             }
         }
-        let directory = self.directory.lock();
-        let Some(directory) = &*directory else { return };
-        if let Err(e) = directory.delete_due(now).and_then(|_| directory.checkpoint(&self.logs())) {
-            error!(error = %e, "housekeeping of the data directory failed");
+        if let Some(directory) = &*self.directory.lock()
+            && let Err(e) = directory.checkpoint(&self.logs())
+        {
+            error!(error = %e, "the checkpoints could not be written");
         }
     }
 

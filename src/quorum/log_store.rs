@@ -37,7 +37,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use tracing::warn;
 
-const LOG: &str = "log";
+pub(super) const LOG: &str = "log";
 const VOTE: &str = "vote";
 
 /// How many bytes are reserved beyond those that are needed, so that few proposals reserve any.

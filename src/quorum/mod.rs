@@ -88,6 +88,11 @@ struct Started {
 }
 
 impl Quorum {
+    /// Whether the folder `path` holds a metadata log of ours.
+    pub fn exists(path: &Path) -> bool {
+        path.join(log_store::LOG).is_file()
+    }
+
     /// Opens the metadata log in the folder `path`, which is this quorum's own and is created if need be; wins the
     /// election and replays the log.
     ///

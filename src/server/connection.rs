@@ -5,7 +5,11 @@
 //!   waits for replicas overlap. Every other request is a barrier: it begins when all before it are answered, and ends
 //!   before the next begins (as Kafka's muted channel);
 //! * at most 64 Produce frames, or 8 MiB of them, are unanswered; then nothing more is read;
-//! * what waits (a long poll, replicas, a full socket) holds no lock and no worker.
+//! * answers of more than 256 KiB are sent before the next request is handled: who asks much and reads nothing makes the
+//!   broker hold one answer, not all of them;
+//! * what waits (a long poll, replicas, a full socket, the memory budget, the controller) holds no lock and no worker, and
+//!   ends when the broker stops;
+//! * a connection that always has something to do gives its worker away from time to time.
 
 use crate::handlers::produce::Waiting;
 use crate::handlers::{Call, Client, Refusal, Services, answer, fetch, produce};
@@ -19,6 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::{debug, info, warn};
@@ -26,6 +32,10 @@ use tracing::{debug, info, warn};
 /// How many Produce frames, and how many bytes of them, may be unanswered.
 const UNANSWERED_MAX: usize = 64;
 const UNANSWERED_BYTES_MAX: usize = 8 << 20;
+/// More answers than this are not collected before they are sent.
+const COLLECTED_BYTES_MAX: usize = 256 << 10;
+/// So many reads follow each other before others get the worker.
+const READS_IN_A_ROW_MAX: u32 = 16;
 /// An idle wait without a limit is looked at again after this long.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -41,6 +51,7 @@ pub(super) struct Connection {
     idle_time_max: Duration,
     last_activity: Instant,
     idle: Pin<Box<Sleep>>,
+    reads_in_a_row: u32,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -80,6 +91,7 @@ impl Connection {
             idle_time_max,
             last_activity: Instant::now(),
             idle: Box::pin(tokio::time::sleep(idle_time_max)),
+            reads_in_a_row: 0,
             stop: Box::pin(stop.cancelled_owned()),
             stream,
             client,
@@ -116,12 +128,25 @@ impl Connection {
 
     /// Handles what has arrived, sends the answers, waits for more.
     async fn turn(&mut self) -> Result<(), End> {
-        while self.may_take_more() && self.handle_next().await? {}
+        while self.may_take_more() && self.handle_next().await? {
+            if self.out.bytes.len() > COLLECTED_BYTES_MAX {
+                self.flush().await?;
+            }
+            consume_budget().await;
+        }
         self.flush().await?;
+        if !self.may_take_more() {
+            return self.wait().await;
+        }
+        if self.reads_in_a_row == READS_IN_A_ROW_MAX {
+            self.reads_in_a_row = 0;
+            yield_now().await;
+        }
         match self.input.fill(&self.stream) {
             Ok(0) => Err(End::Closed),
             Ok(_) => {
                 self.last_activity = Instant::now();
+                self.reads_in_a_row += 1;
                 Ok(())
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.wait().await,
@@ -136,7 +161,8 @@ impl Connection {
 
     /// Waits until there is something to read, a Produce can be answered, or the connection must end.
     async fn wait(&mut self) -> Result<(), End> {
-        self.input.settle(&self.budget).await;
+        self.reads_in_a_row = 0;
+        self.settle().await?;
         let may_read = self.may_take_more();
         let front = async {
             match self.waiting.front_mut() {
@@ -165,10 +191,26 @@ impl Connection {
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        if !self.out.is_empty() {
-            send(&self.stream, &mut self.out, Some(self.idle_time_max)).await?;
+        if self.out.is_empty() {
+            return Ok(());
         }
+        tokio::select! {
+            biased;
+            sent = send(&self.stream, &mut self.out, Some(self.idle_time_max)) => sent?,
+            () = &mut self.stop => return Err(End::Stopped),
+        }
+        // As Kafka's selector counts it: a client that waited for its answer was not idle.
+        self.last_activity = Instant::now();
         Ok(())
+    }
+
+    /// Prepares the read buffer for a wait; the memory budget may have to be waited for.
+    async fn settle(&mut self) -> Result<(), End> {
+        tokio::select! {
+            biased;
+            () = self.input.settle(&self.budget) => Ok(()),
+            () = &mut self.stop => Err(End::Stopped),
+        }
     }
 
     /// Handles a run of Produce frames or one other request. `false`: no whole frame is there.
@@ -179,7 +221,7 @@ impl Connection {
             return Ok(true);
         }
         let Some(range) = self.input.frame(0)? else { return Ok(false) };
-        self.answer_waiting().await;
+        self.answer_waiting().await?;
         let consumed = Input::size_bytes(&range);
         let (header, body) = match parse_header(&self.input.bytes()[range]) {
             Ok(parsed) => parsed,
@@ -198,7 +240,12 @@ impl Connection {
             self.fetch(correlation_id, request).await?;
         } else {
             let call = Call { api, version, correlation_id, client_id: header.client_id };
-            let handled = answer(&self.services, &mut self.client, &call, body, &mut self.out).await;
+            let handled = tokio::select! {
+                biased;
+                handled = answer(&self.services, &mut self.client, &call, body, &mut self.out) => handled,
+                // What the controller has begun is finished without us.
+                () = &mut self.stop => return Err(End::Stopped),
+            };
             handled.map_err(refused)?;
             self.input.consume(consumed);
         }
@@ -208,7 +255,7 @@ impl Connection {
     /// A fetch may wait: what was answered before is sent, and the read buffer given back.
     async fn fetch(&mut self, correlation_id: i32, request: fetch::Request) -> Result<(), End> {
         self.flush().await?;
-        self.input.settle(&self.budget).await;
+        self.settle().await?;
         tokio::select! {
             biased;
             () = fetch::handle(&self.services, &self.client, correlation_id, request, &mut self.out) => {}
@@ -244,12 +291,17 @@ impl Connection {
     }
 
     /// A barrier: all Produce frames before it are answered.
-    async fn answer_waiting(&mut self) {
+    async fn answer_waiting(&mut self) -> Result<(), End> {
         while let Some(front) = self.waiting.front_mut() {
-            let answer = front.complete().await;
+            let answer = tokio::select! {
+                biased;
+                answer = front.complete() => answer,
+                () = &mut self.stop => return Err(End::Stopped),
+            };
             self.waiting.pop_front();
             self.out.bytes.extend_from_slice(&answer);
         }
+        Ok(())
     }
 }
 

@@ -40,6 +40,21 @@ pub(super) fn sync_folder(path: &Path) -> Result<(), Error> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", path))
 }
 
+/// The contents of a text file; `None` when there is no file.
+///
+/// # Errors
+/// It cannot be read; what is in it is no text.
+pub(super) fn read_text(path: &Path) -> Result<Option<String>, Error> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(Error::Corrupt { path: path.to_owned(), what: "it is no text".into() }),
+        },
+    }
+}
+
 /// The contents of a checkpoint file.
 pub(super) fn format_lines(lines: impl ExactSizeIterator<Item = String>) -> String {
     let mut text = format!("{VERSION}\n{}\n", lines.len());
@@ -55,10 +70,7 @@ pub(super) fn format_lines(lines: impl ExactSizeIterator<Item = String>) -> Stri
 /// # Errors
 /// A newer version, or not the announced number of lines.
 pub(super) fn read_lines(path: &Path) -> Result<Vec<String>, Error> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(Error::io("read", path))?,
-    };
+    let Some(text) = read_text(path)? else { return Ok(Vec::new()) };
     let corrupt = |what: String| Error::Corrupt { path: path.to_owned(), what };
     let mut lines = text.lines();
     let number = |line: Option<&str>| line.and_then(|l| l.trim().parse::<i64>().ok());
@@ -125,5 +137,7 @@ mod tests {
             let error = read_offsets(&path).unwrap_err();
             assert_eq!(matches!(error, Error::NewerFormat { .. }), newer, "{text:?}: {error}");
         }
+        fs::write(&path, b"0\n1\n\xff 0 1\n").unwrap();
+        assert!(matches!(read_offsets(&path), Err(Error::Corrupt { .. })), "no text");
     }
 }

@@ -13,14 +13,13 @@ use crate::config::LogConfig;
 use crate::runtime::Clock;
 use crate::storage::files::FileCache;
 use crate::storage::log::{Identity, Log, Shared};
-use crate::storage::properties::{self, MetaProperties};
+use crate::storage::properties::{self, FormattedBy, MetaProperties};
 use crate::storage::recovery::{self, Checkpoints, LastStop};
 use crate::storage::{Allocation, Error, Tuning, checkpoint};
 use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::{info, warn};
@@ -95,6 +94,9 @@ impl DataDirectory {
         {
             return Err(Error::WrongNode { path: path.into(), found: meta.node_id, expected: node_id });
         }
+        if meta.as_ref().is_some_and(|meta| meta.formatted_by == FormattedBy::Kafka) {
+            return Err(Error::NotOurs { path: path.into() });
+        }
         let offsets = CheckpointFiles::read(path)?;
         let marker = path.join(CLEAN_SHUTDOWN);
         let last_stop = if marker.exists() { LastStop::Clean } else { LastStop::Unclean };
@@ -146,6 +148,7 @@ impl DataDirectory {
             cluster_id: cluster_id.clone(),
             node_id: self.node_id,
             directory_id: Some(TopicId::random()),
+            formatted_by: FormattedBy::Us,
         };
         meta.write(&self.path.join(properties::FILE_NAME))?;
         self.meta = Some(meta);
@@ -448,10 +451,7 @@ fn parse_folder_name(name: &str) -> Option<TopicPartition> {
 /// The id in a partition's folder; an empty file is what a power cut leaves of one.
 fn read_topic_id(folder: &Path) -> Result<Option<TopicId>, Error> {
     let path = folder.join(PARTITION_METADATA);
-    let text = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(Error::io("read", &path))?,
-    };
+    let Some(text) = checkpoint::read_text(&path)? else { return Ok(None) };
     let value = |key: &str| text.lines().find_map(|line| line.split_once(':').filter(|(k, _)| *k == key)).map(|l| l.1);
     match value("version").map(|v| v.trim().parse::<i64>()) {
         None if text.trim_matches(['\0', '\n']).is_empty() => return Ok(None),

@@ -54,6 +54,12 @@ pub enum Error {
         /// This cluster.
         expected: String,
     },
+    /// The directory was formatted by Apache Kafka, whose metadata this broker does not read.
+    #[error("the data directory {} was formatted by Apache Kafka and cannot be taken over yet; nothing in it was changed", path.display())]
+    NotOurs {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file was written by a newer version.
     #[error("{} has format version {found}, and this version knows formats up to {known}", path.display())]
     NewerFormat {

@@ -6,8 +6,6 @@
 
 use crate::storage::{Error, checkpoint};
 use crate::types::{BrokerId, ClusterId, TopicId};
-use std::fs;
-use std::io;
 use std::path::Path;
 
 /// The name of the file.
@@ -20,15 +18,22 @@ pub(super) struct MetaProperties {
     pub(super) cluster_id: ClusterId,
     pub(super) node_id: BrokerId,
     pub(super) directory_id: Option<TopicId>,
+    pub(super) formatted_by: FormattedBy,
+}
+
+/// Whose format the directory has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FormattedBy {
+    /// Ours: the line `klamm.format.version` is there.
+    Us,
+    /// Kafka's, or that of somebody else who writes its files.
+    Kafka,
 }
 
 impl MetaProperties {
     /// Reads the file; `None` when there is none.
     pub(super) fn read(path: &Path) -> Result<Option<MetaProperties>, Error> {
-        let text = match fs::read_to_string(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(Error::io("read", path))?,
-        };
+        let Some(text) = checkpoint::read_text(path)? else { return Ok(None) };
         let corrupt = |what: &str| Error::Corrupt { path: path.to_owned(), what: what.into() };
         let lines: Vec<(&str, String)> = (text.lines())
             .filter(|line| !line.trim_start().starts_with(['#', '!']))
@@ -54,6 +59,10 @@ impl MetaProperties {
             cluster_id: ClusterId(value("cluster.id").ok_or_else(|| corrupt("no cluster.id"))?.into()),
             node_id: BrokerId(node_id.ok_or_else(|| corrupt("no node.id"))?),
             directory_id: value("directory.id").and_then(|id| id.parse().ok()),
+            formatted_by: match value("klamm.format.version") {
+                Some(_) => FormattedBy::Us,
+                None => FormattedBy::Kafka,
+            },
         }))
     }
 
@@ -71,6 +80,7 @@ impl MetaProperties {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn read(text: &str) -> Result<Option<MetaProperties>, Error> {
         let directory = tempfile::tempdir().unwrap();
@@ -85,6 +95,7 @@ mod tests {
                     directory.id=q1Sh-9_ISia_zwGINzRvyQ\nnode.id=3\nversion=1\n";
         let found = read(text).unwrap().unwrap();
         assert_eq!((&*found.cluster_id.0, found.node_id), ("4L6g3nShT-eMCtK--X86sw", BrokerId(3)));
+        assert_eq!(found.formatted_by, FormattedBy::Kafka);
         assert_eq!(found.directory_id.unwrap().to_string(), "q1Sh-9_ISia_zwGINzRvyQ");
     }
 
@@ -97,6 +108,7 @@ mod tests {
             cluster_id: ClusterId::random(),
             node_id: BrokerId(1),
             directory_id: Some(TopicId::random()),
+            formatted_by: FormattedBy::Us,
         };
         written.write(&path).unwrap();
         assert_eq!(MetaProperties::read(&path).unwrap(), Some(written));

@@ -55,6 +55,8 @@ pub struct LogRead {
     /// Whole batches, the first of which holds the offset asked for or the next one there is; `None` when nothing is
     /// there yet, or nothing fits.
     pub slice: Option<Slice>,
+    /// How many bytes could be read from the first of these batches on, were there no limit and no end of a segment.
+    pub available_bytes: u64,
     /// The positions that the read was bounded by.
     pub positions: Positions,
 }
@@ -90,7 +92,7 @@ impl Log {
         let positions = self.positions();
         check_range(from, &positions)?;
         if from >= positions.bound(bound) {
-            return Ok(LogRead { slice: None, positions });
+            return Ok(LogRead { slice: None, available_bytes: 0, positions });
         }
         let found = self.retry_unless_deleted(from, || {
             let segments = self.segments.load();
@@ -98,12 +100,15 @@ impl Log {
             for segment in &segments[first..] {
                 let Some(readable) = self.readable(segment, positions.bound_bytes(bound))? else { break };
                 if let Some((start, batch)) = readable.find(from)? {
-                    return readable.lend(start, &batch, bytes_max, minimum, self.shared.tuning.copy_below_bytes);
+                    let available = positions.bound_bytes(bound).saturating_sub(segment.base_bytes + start);
+                    let lent = readable.lend(start, &batch, bytes_max, minimum, self.shared.tuning.copy_below_bytes);
+                    return Ok((lent?, available));
                 }
             }
-            Ok(None)
+            Ok((None, 0))
         });
-        Ok(LogRead { slice: found?, positions })
+        let (slice, available_bytes) = found?;
+        Ok(LogRead { slice, available_bytes, positions })
     }
 
     /// The first record at or after the log start and below `bound` whose timestamp is `at` or later.

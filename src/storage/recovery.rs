@@ -117,11 +117,11 @@ impl Recovery<'_> {
             first_checked = first_checked.min(segments.len() - 1);
         }
 
-        let mut epochs = self.open_epochs(&segments)?;
         let checked_from = match &trusted {
             Some(active) => active.progress.next_offset,
             None => segments[first_checked].base_offset,
         };
+        let mut epochs = self.open_epochs(&segments, checked_from)?;
         let mut producers = self.producers_at(checked_from, &files, &segments)?;
         let active = match trusted {
             Some(active) => active,
@@ -318,23 +318,28 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// The leader epochs; a file that cannot be read is made anew from the batches.
-    fn open_epochs(&self, segments: &[Arc<Segment>]) -> Result<LeaderEpochs, Error> {
+    /// The leader epochs. A file that cannot be read, or is missing beside batches, is made anew from the batches below
+    /// `checked_from`; those above will be looked at anyway.
+    fn open_epochs(&self, segments: &[Arc<Segment>], checked_from: Offset) -> Result<LeaderEpochs, Error> {
         let path = self.folder.join(epochs::FILE_NAME);
-        match LeaderEpochs::open(path.clone()) {
+        let mut epochs = match LeaderEpochs::open(path.clone()) {
+            Ok(epochs) if epochs.latest().is_some() || segments.iter().all(|s| s.end() == 0) => return Ok(epochs),
+            Ok(epochs) => epochs,
             Err(Error::Corrupt { path, what }) => {
                 warn!(path = %path.display(), what, "leader epochs made anew from the log");
                 remove(&path)?;
-                let mut epochs = LeaderEpochs::open(path)?;
-                let last = segments.last().expect("there is at least one").base_offset;
-                self.walk(segments, segments[0].base_offset, last, |batch| {
-                    epochs.note(batch.leader_epoch, batch.base_offset);
-                })?;
-                epochs.save()?;
-                Ok(epochs)
+                LeaderEpochs::open(path)?
             }
-            other => other,
+            Err(other) => return Err(other),
+        };
+        let mut is_found = false;
+        self.walk(segments, segments[0].base_offset, checked_from, |batch| {
+            is_found |= epochs.note(batch.leader_epoch, batch.base_offset);
+        })?;
+        if is_found {
+            epochs.save()?;
         }
+        Ok(epochs)
     }
 
     /// The log start lies beyond all that is left: begins there with nothing (`LogLoader`).

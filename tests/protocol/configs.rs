@@ -79,6 +79,16 @@ fn only_the_configs_that_were_asked_for_are_described() {
 }
 
 #[test]
+fn an_empty_list_of_configs_asks_for_all() {
+    let (_broker, mut client) = connect();
+    let topic = Topic::create(&mut client, 1, &[]);
+    for version in VERSIONS {
+        let all = describe(&mut client, version, &request(TOPIC, topic.name.as_str(), None));
+        assert_eq!(describe(&mut client, version, &request(TOPIC, topic.name.as_str(), Some(&[]))), all);
+    }
+}
+
+#[test]
 fn kip_226_synonyms_tell_where_a_value_would_come_from_otherwise() {
     let (_broker, mut client) = connect();
     let topic = Topic::create(&mut client, 1, &[("segment.bytes", "2097152")]);

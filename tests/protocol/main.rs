@@ -14,6 +14,7 @@ mod cluster;
 mod configs;
 mod connections;
 mod epochs;
+mod failures;
 mod fetch;
 mod fetch_sessions;
 mod list_offsets;

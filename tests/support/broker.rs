@@ -6,15 +6,20 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// The longest that a broker may take until it prints its ready line.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest that one may take to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// The data directory, beside the log.
+const DATA: &str = "data";
 
 /// A broker that answers on `address()`.
 pub struct Broker {
@@ -39,8 +44,12 @@ impl Broker {
         if let Ok(address) = std::env::var("KLAMM_TEST_BOOTSTRAP") {
             return Broker { address, ours: None };
         }
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let (process, address) = launch(&directory, overrides);
+        Broker::start_in(tempfile::tempdir().expect("a temporary directory can be made"), overrides)
+    }
+
+    /// A process of ours that keeps its data and its log in this directory, which may hold what a former one left.
+    pub fn start_in(directory: TempDir, overrides: &[&str]) -> Broker {
+        let (process, address, _) = launch(&directory, overrides);
         Broker { address, ours: Some(Ours { process, directory }) }
     }
 
@@ -56,12 +65,66 @@ impl Broker {
 
     /// Ends the process without warning (SIGKILL) and starts it again on the same data. Only for a broker of ours.
     pub fn kill_and_restart(&mut self, overrides: &[&str]) {
-        let ours = self.ours.as_mut().expect("only a broker of ours can be restarted");
+        self.kill();
+        self.start_again(overrides);
+    }
+
+    /// Ends the process without warning (SIGKILL). Only for a broker of ours.
+    pub fn kill(&mut self) {
+        let ours = self.ours_mut();
         ours.process.kill().expect("the broker can be killed");
         ours.process.wait().expect("the broker can be awaited");
-        let (process, address) = launch(&ours.directory, overrides);
+    }
+
+    /// Asks the process to stop (SIGTERM): how it ended and how long that took. Only for a broker of ours.
+    pub fn stop(&mut self) -> (ExitStatus, Duration) {
+        self.signal(Signal::TERM);
+        let since = Instant::now();
+        let process = &mut self.ours_mut().process;
+        loop {
+            if let Some(status) = process.try_wait().expect("the broker can be awaited") {
+                return (status, since.elapsed());
+            }
+            assert!(since.elapsed() < STOP_TIMEOUT, "the broker does not stop");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Sends the process a signal. Only for a broker of ours.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.process_id(), signal).expect("the broker can be signalled");
+    }
+
+    /// Starts a process that was ended again, on the same data, and returns its ready line.
+    pub fn start_again(&mut self, overrides: &[&str]) -> String {
+        let ours = self.ours_mut();
+        let (process, address, ready) = launch(&ours.directory, overrides);
         ours.process = process;
         self.address = address;
+        ready
+    }
+
+    /// The id of the process. Only for a broker of ours.
+    pub fn process_id(&self) -> Pid {
+        Pid::from_child(&self.ours().process)
+    }
+
+    /// Where its data lies. Only for a broker of ours.
+    pub fn data(&self) -> PathBuf {
+        self.ours().directory.path().join(DATA)
+    }
+
+    /// What all its processes have written to standard error so far. Only for a broker of ours.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log_path(&self.ours().directory)).expect("the log can be read")
+    }
+
+    fn ours(&self) -> &Ours {
+        self.ours.as_ref().expect("it is a broker of ours")
+    }
+
+    fn ours_mut(&mut self) -> &mut Ours {
+        self.ours.as_mut().expect("only a broker of ours can be ended and started")
     }
 }
 
@@ -82,14 +145,10 @@ fn log_path(directory: &TempDir) -> PathBuf {
     directory.path().join("broker.log")
 }
 
-/// Starts the binary on a free port and waits for its ready line: the process and its address.
-fn launch(directory: &TempDir, overrides: &[&str]) -> (Child, String) {
+/// Starts the binary on a free port and waits for its ready line: the process, its address and the line.
+fn launch(directory: &TempDir, overrides: &[&str]) -> (Child, String, String) {
     let log = File::options().create(true).append(true).open(log_path(directory)).expect("the log can be opened");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path().join("data"));
-    for setting in overrides {
-        command.args(["--override", setting]);
-    }
+    let mut command = command(&directory.path().join(DATA), overrides);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut process = command.spawn().expect("the broker can be started");
     let output = process.stdout.take().expect("standard output is piped");
@@ -104,7 +163,7 @@ fn launch(directory: &TempDir, overrides: &[&str]) -> (Child, String) {
         match receiver.recv_timeout(START_TIMEOUT) {
             Ok(line) => {
                 if let Some(address) = listener_in(&line) {
-                    return (process, address);
+                    return (process, address, line);
                 }
             }
             Err(reason) => {
@@ -115,6 +174,16 @@ fn launch(directory: &TempDir, overrides: &[&str]) -> (Child, String) {
             }
         }
     }
+}
+
+/// The command that serves this data on a free port.
+pub fn command(data: &Path, overrides: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+    for setting in overrides {
+        command.args(["--override", setting]);
+    }
+    command
 }
 
 /// The first `127.0.0.1:<port>` in the line.

@@ -38,6 +38,14 @@ impl Client {
         self.receive::<R>(version)
     }
 
+    /// The same with a broker that may be killed meanwhile: `None` when it was.
+    pub fn call_unless_killed<R: Request>(&mut self, request: &R, version: i16) -> Option<R::Response> {
+        let frame = self.frame(request, version);
+        self.send_bytes_that_may_be_refused(&frame);
+        let answer = self.receive_frame_that_may_be_cut()?;
+        Some(decode_response::<R::Response>(answer, version).1)
+    }
+
     /// Sends the request; its response is taken later, in order, with `receive`.
     pub fn send<R: Request>(&mut self, request: &R, version: i16) {
         let frame = self.frame(request, version);
@@ -93,6 +101,16 @@ impl Client {
         let length = i32::from_be_bytes(length);
         let mut frame = vec![0; usize::try_from(length).expect("the length of a frame is positive")];
         assert!(self.fill(&mut frame), "the broker closed the connection in the middle of a frame");
+        Some(frame.into())
+    }
+
+    /// The next frame, or `None` when the connection broke before the end of it, as it does when the broker is killed.
+    pub fn receive_frame_that_may_be_cut(&mut self) -> Option<Bytes> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length).ok()?;
+        let length = usize::try_from(i32::from_be_bytes(length)).expect("the length of a frame is positive");
+        let mut frame = vec![0; length];
+        self.stream.read_exact(&mut frame).ok()?;
         Some(frame.into())
     }
 

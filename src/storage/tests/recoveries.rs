@@ -211,6 +211,7 @@ fn leftovers_of_deleted_segments_and_snapshots_without_a_segment_are_removed() {
             "00000000000000000000.log",
             "00000000000000000000.timeindex",
             "00000000000000000005.snapshot",
+            "leader-epoch-checkpoint",
             "partition.metadata"
         ]
     );
@@ -245,15 +246,26 @@ fn a_log_that_ends_below_its_start_begins_anew_there() {
 }
 
 #[test]
-fn leader_epochs_that_cannot_be_read_are_made_anew_from_the_batches() {
-    let disk = Disk::new(6000);
-    let opened = disk.open();
-    fill(&opened.1);
-    let right = fs::read(disk.folder().join("leader-epoch-checkpoint")).unwrap();
-    kill(opened);
-    fs::write(disk.folder().join("leader-epoch-checkpoint"), b"").unwrap();
-    kill(disk.open());
-    assert_eq!(fs::read(disk.folder().join("leader-epoch-checkpoint")).unwrap(), right);
+fn leader_epochs_that_are_missing_or_cannot_be_read_are_made_anew_from_the_batches() {
+    for end in [kill, stop] {
+        let disk = Disk::new(6000);
+        let opened = disk.open();
+        fill(&opened.1);
+        // The last epoch begins in the active segment.
+        opened.1.lock().assign_epoch(epoch(90)).unwrap();
+        append(&opened.1, &[batch(1, 10)]);
+        let path = disk.folder().join("leader-epoch-checkpoint");
+        let right = fs::read(&path).unwrap();
+        end(opened);
+        for damaged in [None, Some(&b""[..]), Some(b"\xff")] {
+            match damaged {
+                None => fs::remove_file(&path).unwrap(),
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+            }
+            end(disk.open());
+            assert_eq!(fs::read(&path).unwrap(), right);
+        }
+    }
 }
 
 #[test]
