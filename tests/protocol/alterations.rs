@@ -243,7 +243,8 @@ fn kip_339_lists_are_appended_to_and_subtracted_from() {
 fn the_changes_of_a_topic_are_made_all_or_none() {
     let (_broker, mut client) = connect();
     let topic = Topic::create(&mut client, 1, &[("retention.ms", "1000")]);
-    let cases: &[(&[(&str, i8, Option<&str>)], ResponseError)] = &[
+    type Operations<'a> = &'a [(&'a str, i8, Option<&'a str>)];
+    let cases: &[(Operations<'_>, ResponseError)] = &[
         (&[("retention.ms", SET, Some("5")), ("no.such.name", SET, Some("1"))], ResponseError::InvalidConfig),
         (&[("segment.ms", SET, Some("5")), ("retention.ms", SET, Some("abc"))], ResponseError::InvalidConfig),
         (&[("segment.ms", SET, Some("5")), ("segment.ms", DELETE, None)], ResponseError::InvalidRequest),
