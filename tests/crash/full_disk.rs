@@ -111,14 +111,25 @@ fn a_full_disk_refuses_records_until_there_is_room_and_ends_nothing() {
     assert_readable(&mut client, &topic, end);
     assert_readable(&mut client, &ballast, 160);
     println!("{end} records of 60 KB, {} of 300 B, then the disk is full", small_end - end);
-    // The metadata needs room too: a topic is created or refused with an answer, and all goes on.
-    let refused = client.call(&create_request(&new_name(), 1, &[]), 7).topics[0].error_code;
-    println!("creating a topic on the full disk: {refused}");
+    // The metadata still has room in its last block; the topic's partition has none, and waits.
+    let name = new_name();
+    let created = client.call(&create_request(&name, 1, &[]), 7).topics.remove(0);
+    let late = Topic { name, id: created.topic_id };
+    println!("a topic that is created on the full disk: error code {}", created.error_code);
+    if created.error_code == 0 {
+        let answer = produce(&mut client, 9, &late, 0, Batch::of(&["early"]).build());
+        assert_eq!(answer.error_code, ResponseError::KafkaStorageError.code());
+    }
 
     assert_eq!(delete(&mut client, &ballast), 0);
     wait_until("there is room again", || {
         produce(&mut client, 9, &topic, 0, Batch::of(&[&value(0)]).build()).error_code == 0
     });
+    if created.error_code == 0 {
+        wait_until("the late topic takes records", || {
+            produce(&mut client, 9, &late, 0, Batch::of(&["late"]).build()).error_code == 0
+        });
+    }
     Topic::create(&mut client, 1, &[]);
     let (status, _) = broker.stop();
     assert_eq!(status.code(), Some(0));
