@@ -151,6 +151,7 @@ impl PartitionManager {
                 directory.remove_stray(&found)?;
             }
         }
+        directory.delete_due(self.clock.now())?;
         Ok(())
     }
 
