@@ -21,23 +21,16 @@ pub(super) async fn handle(
     call: &Call<'_>,
     request: DeleteTopicsRequest,
 ) -> DeleteTopicsResponse {
-    let wanted: Vec<TopicRef> = match call.version {
-        6.. => request
-            .topics
-            .iter()
-            .map(|t| match &t.name {
-                Some(name) => TopicRef::Name(name.to_string()),
-                None => TopicRef::Id(TopicId(t.topic_id)),
-            })
-            .collect(),
-        _ => request.topic_names.iter().map(|name| TopicRef::Name(name.to_string())).collect(),
-    };
-    let mut results = Vec::with_capacity(wanted.len());
-    let mut allowed = Vec::with_capacity(wanted.len());
-    for topic in wanted {
-        match refusal(services, client, &topic) {
-            Some(code) => results.push(answer(topic, Err((code, code.to_string())))),
-            None => allowed.push(topic),
+    let mut results = Vec::new();
+    let mut allowed = Vec::new();
+    for topic in wanted(call.version, &request) {
+        let refusal = topic.and_then(|topic| match refusal(services, client, &topic) {
+            Some(code) => Err(answer(topic, Err((code, code.to_string())))),
+            None => Ok(topic),
+        });
+        match refusal {
+            Ok(topic) => allowed.push(topic),
+            Err(refused) => results.push(refused),
         }
     }
     match services.controller.delete_topics(allowed.clone()).await {
@@ -52,6 +45,27 @@ pub(super) async fn handle(
         }
     }
     DeleteTopicsResponse::default().with_responses(results)
+}
+
+/// What the request names; what it names in no way or in two is answered at once.
+fn wanted(version: i16, request: &DeleteTopicsRequest) -> Vec<Result<TopicRef, DeletableTopicResult>> {
+    if version < 6 {
+        return request.topic_names.iter().map(|name| Ok(TopicRef::Name(name.to_string()))).collect();
+    }
+    let topics = request.topics.iter().map(|topic| {
+        let text = match (&topic.name, topic.topic_id.is_nil()) {
+            (Some(name), true) => return Ok(TopicRef::Name(name.to_string())),
+            (None, false) => return Ok(TopicRef::Id(TopicId(topic.topic_id))),
+            (Some(_), false) => "You may not specify both topic name and topic id.",
+            (None, true) => "Neither topic name nor id were specified.",
+        };
+        Err(DeletableTopicResult::default()
+            .with_name(topic.name.clone())
+            .with_topic_id(topic.topic_id)
+            .with_error_code(ErrorCode::InvalidRequest.code())
+            .with_error_message(Some(StrBytes::from_static_str(text))))
+    });
+    topics.collect()
 }
 
 fn coded(e: &TopicError) -> (ErrorCode, String) {

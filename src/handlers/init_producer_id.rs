@@ -1,13 +1,13 @@
 //! InitProducerId (key 22), versions 0–5.
 //!
-//! A new id, epoch 0, for an idempotent producer; the id and epoch that one may name from version 3 on matter only to
-//! transactions. Transactions are not served yet: a transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+//! A new id, epoch 0, for an idempotent producer; the id and epoch that one may name from version 3 on, both or none,
+//! matter only to transactions. Transactions are not served yet: a transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 //! the code on which both the Java client and librdkafka give up at once instead of asking again.
 //!
 //! Source: `KafkaApis.handleInitProducerIdRequest`, `TransactionCoordinator.handleInitProducerId`.
 
-use super::errors::controller_error;
 use super::{Client, Services};
+use crate::controller::{Error, ProposeError};
 use crate::security::{Operation, Resource};
 use crate::types::ProducerId;
 use crate::wire::ErrorCode;
@@ -38,8 +38,24 @@ async fn producer_id(
         info!(peer = %client.peer, "a transactional producer was refused: transactions are not served yet");
         return Err(ErrorCode::TransactionalIdAuthorizationFailed);
     }
+    // An id without its epoch, or an epoch without its id.
+    if (request.producer_id.0 == -1) != (request.producer_epoch == -1) {
+        return Err(ErrorCode::InvalidRequest);
+    }
     if !services.authorizer.allows(&client.principal, Operation::IdempotentWrite, Resource::Cluster) {
         return Err(ErrorCode::ClusterAuthorizationFailed);
     }
-    services.producer_ids.next(&services.controller).await.map_err(|e| controller_error(&e))
+    services.producer_ids.next(&services.controller).await.map_err(|e| unavailable(&e))
+}
+
+/// Producers ask again only on the codes of a coordinator (`RPCProducerIdManager` has the same one); others end them.
+fn unavailable(e: &Error) -> ErrorCode {
+    match e {
+        Error::Quorum(ProposeError::NotLeader | ProposeError::Stale | ProposeError::NoRoom(_)) => {
+            ErrorCode::CoordinatorLoadInProgress
+        }
+        Error::Quorum(ProposeError::Inconsistent(_) | ProposeError::Failed(_)) | Error::ProducerIdsExhausted => {
+            ErrorCode::UnknownServerError
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Metadata (key 3), versions 0–13.
 //!
 //! Brokers, topics and their partitions. Version 0 asks for all topics with an empty list, later ones with null; 4 says
-//! whether missing topics may be created; 8 authorized operations; 10 topic ids; 12 asks by id; 13 has an error of its
+//! whether missing topics may be created; 8 authorized operations; 10 topic ids; 12 asks by id (earlier: INVALID_REQUEST); 13 has an error of its
 //! own. A missing topic that may be created is created, and the answer waits until its partitions take appends, so that
 //! the client's first produce succeeds.
 //!
@@ -46,7 +46,7 @@ pub(super) async fn handle(
             named_topics(services, client, names, may_create).await
         }
         Ok(Wanted::Ids(ids)) => topics_by_id(services, client, ids),
-        Err(code) => return failed(services, client, call, code),
+        Err(code) => return failed(services, client, call, &request, code),
     };
     let with_operations = request.include_topic_authorized_operations && call.version >= 8;
     let topics = topics.into_iter().map(|topic| {
@@ -71,6 +71,10 @@ fn wanted(version: i16, request: &MetadataRequest) -> Result<Wanted, ErrorCode> 
         Some(topics) if topics.is_empty() && version == 0 => return Ok(Wanted::All),
         Some(topics) => topics,
     };
+    // The fields are there from version 10 on, and may be used from 12 on.
+    if version < 12 && topics.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_nil()) {
+        return Err(ErrorCode::InvalidRequest);
+    }
     let ids: BTreeSet<_> = topics.iter().map(|t| TopicId(t.topic_id)).filter(|id| *id != TopicId::NONE).collect();
     let names: BTreeSet<_> = topics.iter().filter_map(|t| t.name.as_ref()).map(|name| name.to_string()).collect();
     // A topic is asked for by its name or by its id, and all of one request in the same way.
@@ -81,11 +85,23 @@ fn wanted(version: i16, request: &MetadataRequest) -> Result<Wanted, ErrorCode> 
     }
 }
 
-fn failed(services: &Services, client: &Client, call: &Call<'_>, code: ErrorCode) -> MetadataResponse {
-    let topic = MetadataResponseTopic::default().with_name(Some(WireName::default())).with_error_code(code.code());
+/// All topics of the request failed; a missing name becomes an empty one, because older versions know no other.
+fn failed(
+    services: &Services,
+    client: &Client,
+    call: &Call<'_>,
+    request: &MetadataRequest,
+    code: ErrorCode,
+) -> MetadataResponse {
+    let topics = request.topics.iter().flatten().map(|topic| {
+        MetadataResponseTopic::default()
+            .with_name(Some(topic.name.clone().unwrap_or_default()))
+            .with_topic_id(topic.topic_id)
+            .with_error_code(code.code())
+            .with_topic_authorized_operations(OPERATIONS_NOT_ASKED)
+    });
     let answer =
-        answer(services, client).with_topics(vec![topic.with_topic_authorized_operations(OPERATIONS_NOT_ASKED)]);
-    let answer = answer.with_cluster_authorized_operations(OPERATIONS_NOT_ASKED);
+        answer(services, client).with_topics(topics.collect()).with_cluster_authorized_operations(OPERATIONS_NOT_ASKED);
     if call.version >= 13 { answer.with_error_code(code.code()) } else { answer }
 }
 

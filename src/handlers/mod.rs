@@ -105,7 +105,7 @@ pub async fn answer(
         ApiKey::DeleteTopics => respond(out, call, &delete_topics::handle(services, client, call, decoded!()).await),
         ApiKey::InitProducerId => respond(out, call, &init_producer_id::handle(services, client, decoded!()).await),
         ApiKey::OffsetForLeaderEpoch => {
-            respond(out, call, &offset_for_leader_epoch::handle(services, client, call, decoded!()))
+            respond(out, call, &offset_for_leader_epoch::handle(services, client, decoded!()))
         }
         ApiKey::DescribeConfigs => respond(out, call, &describe_configs::handle(services, client, decoded!())),
         ApiKey::DescribeCluster => respond(out, call, &describe_cluster::handle(services, client, decoded!())),

@@ -6,7 +6,7 @@
 //! Source: `KafkaApis.handleOffsetForLeaderEpochRequest`, `Partition.lastOffsetForLeaderEpoch`.
 
 use super::errors::{lookup_error, read_error};
-use super::{Call, Client, Services};
+use super::{Client, Services};
 use crate::partition::EpochEnd;
 use crate::security::{Operation, Resource};
 use crate::types::{LeaderEpoch, PartitionIndex};
@@ -18,7 +18,6 @@ use kafka_protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpoch
 pub(super) fn handle(
     services: &Services,
     client: &Client,
-    _call: &Call<'_>,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
     let topics = request.topics.iter().map(|topic| {

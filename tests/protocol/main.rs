@@ -13,6 +13,7 @@ mod cluster;
 mod configs;
 mod connections;
 mod epochs;
+mod failures;
 mod fetch;
 mod fetch_sessions;
 mod list_offsets;

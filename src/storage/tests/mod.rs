@@ -22,6 +22,7 @@ use crate::types::{
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// 2026-11-24.
 pub(super) const NOW: TimestampMs = TimestampMs(1_795_500_000_000);
@@ -60,7 +61,14 @@ impl Disk {
     }
 
     pub(super) fn open_directory(&self) -> DataDirectory {
-        DataDirectory::open_tuned(self.root.path(), BrokerId(1), self.tuning).unwrap()
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            match DataDirectory::open_tuned(self.root.path(), BrokerId(1), self.tuning) {
+                // A child that another test just forked holds our lock until it runs its program.
+                Err(Error::Locked { .. }) if Instant::now() < deadline => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     pub(super) fn open(&self) -> (DataDirectory, Arc<Log>) {
