@@ -11,7 +11,7 @@ use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::{Topic, fetch, produce, produce_request};
-use super::wait_until;
+use super::{kill_while_starting, rounds, wait_until};
 
 const PARTITIONS: usize = 4;
 const PRODUCERS: usize = 4;
@@ -20,14 +20,23 @@ const STRIKES_WITHIN_MS: u64 = 500;
 
 #[test]
 fn what_was_acknowledged_survives_kills_at_random_moments() {
-    let rounds = std::env::var("KLAMM_TEST_ROUNDS").map_or(ROUNDS, |n| n.parse().expect("rounds are a number"));
+    kill_again_and_again("1048576", |producer| producer);
+}
+
+#[test]
+fn what_was_stored_through_a_map_survives_kills_at_random_moments() {
+    kill_again_and_again("16777216", Producer::of_small_batches);
+}
+
+fn kill_again_and_again(segment_bytes: &str, kind: fn(Producer) -> Producer) {
+    let rounds = rounds(ROUNDS);
     let mut random = Random::seeded();
-    let settings = ["log.segment.bytes=1048576", "log.flush.offset.checkpoint.interval.ms=100"];
+    let settings = ["log.flush.offset.checkpoint.interval.ms=100"];
     let mut broker = Broker::start_with(&settings);
     let mut client = Client::connect(broker.address());
-    let topic = Topic::create(&mut client, PARTITIONS as i32, &[]);
+    let topic = Topic::create(&mut client, PARTITIONS as i32, &[("segment.bytes", segment_bytes)]);
     let mut producers: Vec<Producer> = (0..PRODUCERS)
-        .map(|i| Producer::new(&mut client, PARTITIONS, if i % 2 == 0 { -1 } else { 1 }, random.next()))
+        .map(|i| kind(Producer::new(&mut client, PARTITIONS, if i % 2 == 0 { -1 } else { 1 }, random.next())))
         .collect();
     let mut checked = [0; PARTITIONS];
     let mut slowest = 0;
@@ -38,6 +47,10 @@ fn what_was_acknowledged_survives_kills_at_random_moments() {
             std::thread::sleep(moment);
             broker.kill();
         });
+        // Recovery is struck, too.
+        for _ in 0..random.below(3) {
+            kill_while_starting(&broker, &settings, random.milliseconds(60));
+        }
         let since = Instant::now();
         broker.start_again(&settings);
         slowest = slowest.max(since.elapsed().as_millis());

@@ -23,7 +23,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use support::broker;
+use support::broker::{self, Broker};
+
+/// How many rounds to go: these, or `KLAMM_TEST_ROUNDS`.
+fn rounds(unless_told: usize) -> usize {
+    std::env::var("KLAMM_TEST_ROUNDS").map_or(unless_told, |rounds| rounds.parse().expect("rounds are a number"))
+}
 
 /// Asks again until the answer is yes.
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -83,4 +88,14 @@ fn logical_bytes(log: &Path) -> u64 {
         end += size;
     }
     end as u64
+}
+
+/// Strikes a start on the same data before it is ready, or a little later.
+fn kill_while_starting(broker: &Broker, settings: &[&str], moment: Duration) {
+    let mut command = broker::command(&broker.data(), settings);
+    let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut process = started.expect("the broker can be started");
+    std::thread::sleep(moment);
+    process.kill().expect("the broker can be killed");
+    process.wait().expect("the broker can be awaited");
 }
