@@ -86,7 +86,7 @@ impl Producer {
 
     /// Produces until the broker is gone, or until `finish` is set, everything is answered. True in the latter case.
     pub fn run(&mut self, address: &str, topic: &Topic, finish: &AtomicBool) -> bool {
-        let mut client = Client::connect(address);
+        let Some(mut client) = Client::connect_unless_killed(address) else { return false };
         let (mut in_flight, mut bytes) = (0, 0);
         loop {
             while in_flight < IN_FLIGHT_MAX {

@@ -47,7 +47,7 @@ struct Churn {
 impl Churn {
     /// Goes on until the broker is gone.
     fn run(&mut self, address: &str) {
-        let mut client = Client::connect(address);
+        let Some(mut client) = Client::connect_unless_killed(address) else { return };
         while self.create(&mut client).is_some()
             && self.take_producer_id(&mut client).is_some()
             && (self.living().len() < TOPICS_MAX || self.delete_one(&mut client).is_some())
