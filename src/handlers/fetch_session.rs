@@ -4,6 +4,7 @@
 //! * a session is used by one fetch at a time;
 //! * at most `max.incremental.fetch.session.cache.slots` sessions live; when all are taken, a new one replaces one that
 //!   nobody used for two minutes, or a smaller one that lived for two minutes; otherwise the client gets none;
+//! * all sessions together remember a bounded number of partitions; beyond it, the client gets no session either;
 //! * a session's epoch says which request comes next: one that does not fit is refused.
 //!
 //! Source: `kafka.server.FetchSession`, `FetchManager`.
@@ -13,7 +14,7 @@ use crate::wire::ErrorCode;
 use crate::wire::fetch::{self, Request, TopicKey};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,6 +23,8 @@ const EPOCH_FINAL: i32 = -1;
 /// After this long a session may be replaced.
 const REPLACEABLE_AFTER_MS: i64 = 120_000;
 const VERSION_TOPIC_IDS: i16 = 13;
+/// All sessions together: 200 MB.
+const PARTITIONS_MAX: usize = 1_000_000;
 
 /// A partition of a topic, as clients name it in a session.
 pub(super) type Key = (TopicKey, i32);
@@ -134,6 +137,12 @@ impl FetchSessions {
         };
         let mut session = session.lock_owned().await;
         session.advance(&request)?;
+        let added: usize = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+        if added > 0 && added > self.room() {
+            self.slots.lock().remove(&session.id);
+            // The client begins anew, and gets no session.
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        }
         session.update(request);
         size.store(session.partitions.len(), Ordering::Relaxed);
         if session.partitions.is_empty() {
@@ -143,8 +152,16 @@ impl FetchSessions {
         Ok(Context::Incremental(session))
     }
 
+    /// How many partitions more may be remembered.
+    fn room(&self) -> usize {
+        PARTITIONS_MAX.saturating_sub(partition_count(&self.slots.lock()))
+    }
+
     fn create(&self, partitions: IndexMap<Key, Remembered>, uses_topic_ids: bool, now: TimestampMs) -> Context {
         let mut slots = self.slots.lock();
+        if partition_count(&slots).saturating_add(partitions.len()) > PARTITIONS_MAX {
+            return Context::Sessionless(partitions);
+        }
         if slots.len() >= self.slots_max && !make_room(&mut slots, partitions.len(), now) {
             return Context::Sessionless(partitions);
         }
@@ -162,6 +179,10 @@ impl FetchSessions {
         slots.insert(id, Slot { session, size, created: now, last_used: now });
         Context::Full(opened)
     }
+}
+
+fn partition_count(slots: &HashMap<i32, Slot>) -> usize {
+    slots.values().map(|slot| slot.size.load(Ordering::Relaxed)).sum()
 }
 
 /// Frees a slot for a session of `size` partitions, if one may be freed.
@@ -203,10 +224,13 @@ impl Session {
                 }
             }
         }
-        for topic in forgotten {
-            for index in topic.partitions {
-                self.partitions.shift_remove(&(topic.topic.clone(), index));
-            }
+        // One pass, however many: each removal by itself would move all that follow.
+        let forgotten: HashSet<Key> = forgotten
+            .into_iter()
+            .flat_map(|topic| topic.partitions.into_iter().map(move |index| (topic.topic.clone(), index)))
+            .collect();
+        if !forgotten.is_empty() {
+            self.partitions.retain(|key, _| !forgotten.contains(key));
         }
         self.start = if self.partitions.is_empty() { 0 } else { self.start % self.partitions.len() };
     }

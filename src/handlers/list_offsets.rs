@@ -16,7 +16,7 @@ use crate::wire::ErrorCode;
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use kafka_protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 const LATEST: i64 = -1;
@@ -60,17 +60,14 @@ pub(super) async fn handle(
         true => ReadableBound::LastStable,
         false => ReadableBound::HighWatermark,
     };
-    let mut seen = HashSet::new();
-    let twice: HashSet<_> = {
-        let all = request.topics.iter().flat_map(|t| t.partitions.iter().map(move |p| (&t.name, p.partition_index)));
-        all.filter(|key| !seen.insert(*key)).collect()
-    };
+    let twice = named_twice(&request);
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let name = topic.name.as_str();
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in &topic.partitions {
-            let found = if twice.contains(&(&topic.name, wanted.partition_index)) {
+            let is_named_twice = !twice.is_empty() && twice.contains(&(name, wanted.partition_index));
+            let found = if is_named_twice {
                 Err(ErrorCode::InvalidRequest)
             } else if !services.authorizer.allows(&client.principal, Operation::Describe, Resource::Topic(name)) {
                 Err(ErrorCode::TopicAuthorizationFailed)
@@ -82,6 +79,19 @@ pub(super) async fn handle(
         topics.push(ListOffsetsTopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions));
     }
     ListOffsetsResponse::default().with_topics(topics)
+}
+
+/// The partitions that the request names more than once.
+fn named_twice(request: &ListOffsetsRequest) -> HashSet<(&str, i32)> {
+    // Each name is hashed once, however many partitions it has.
+    let mut by_topic: HashMap<&str, HashSet<i32>> = HashMap::new();
+    let mut twice = HashSet::new();
+    for topic in &request.topics {
+        let seen = by_topic.entry(topic.name.as_str()).or_default();
+        let repeated = topic.partitions.iter().map(|p| p.partition_index).filter(|index| !seen.insert(*index));
+        twice.extend(repeated.map(|index| (topic.name.as_str(), index)));
+    }
+    twice
 }
 
 fn answer(index: i32, version: i16, found: Result<Option<TimestampOffset>, ErrorCode>) -> ListOffsetsPartitionResponse {

@@ -2,7 +2,7 @@
 //! not be in memory.
 //!
 //! Invariants:
-//! * a parsed [`Request`] is at most some eight times as large as its body, whatever counts the body claims;
+//! * a parsed [`Request`] is at most some nine times as large as its body, whatever counts the body claims;
 //! * topics without partitions vanish, as they do in Kafka's maps;
 //! * a record set is never null in a response, only empty (librdkafka and others read null as a broken response);
 //! * the bytes after a record set (tagged fields, from version 12) are written by the call that follows it.
@@ -15,8 +15,9 @@
 //! Missing: the snapshot id of the response (tag 2), which only raft logs that are fetched have.
 
 use super::primitive::{Encoding, Reader, Writer, end_frame};
-use super::{CurrentLeader, Malformed, NodeEndpoint, TopicRef};
-use crate::types::TopicId;
+use super::{CurrentLeader, Malformed, NodeEndpoint, PARTITIONS_MAX, TOO_MANY_PARTITIONS, TopicRef};
+use crate::types::{TopicId, TopicName};
+use std::sync::Arc;
 
 const VERSION_FLEXIBLE: i16 = 12;
 const VERSION_TOPIC_IDS: i16 = 13;
@@ -55,8 +56,8 @@ pub struct Request {
 /// A topic as a request names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TopicKey {
-    /// By name, up to version 12. Not checked to be a legal one.
-    Name(Box<str>),
+    /// By name, up to version 12. Not checked to be a legal one, but for its length. Shared: every partition has it.
+    Name(Arc<str>),
     /// By id, from version 13.
     Id(TopicId),
 }
@@ -169,7 +170,11 @@ fn parse_topic(reader: &mut Reader<'_>, version: i16) -> Result<TopicKey, Malfor
     Ok(if version >= VERSION_TOPIC_IDS {
         TopicKey::Id(reader.topic_id("a topic id")?)
     } else {
-        TopicKey::Name(reader.string("a topic name")?.into())
+        let name = reader.string("a topic name")?;
+        if name.len() > TopicName::LENGTH_MAX {
+            return Err(reader.malformed("longer than any topic's name").within("a topic name"));
+        }
+        TopicKey::Name(name.into())
     })
 }
 
@@ -181,9 +186,11 @@ fn parse_topics(reader: &mut Reader<'_>, version: i16) -> Result<Vec<Topic>, Mal
         VERSION_FLEXIBLE.. => 33,
     };
     let mut topics = Vec::new();
+    let mut partitions_left = PARTITIONS_MAX;
     for _ in 0..reader.count(topic_bytes_min(version), "the topics")? {
         let topic = parse_topic(reader, version)?;
         let count = reader.count(partition_bytes_min, "the partitions")?;
+        partitions_left = partitions_left.checked_sub(count).ok_or_else(|| reader.malformed(TOO_MANY_PARTITIONS))?;
         let mut partitions = Vec::with_capacity(count);
         for _ in 0..count {
             partitions.push(parse_partition(reader, version)?);

@@ -11,7 +11,7 @@
 //! transactions (KIP-890).
 
 use super::primitive::{Encoding, Reader, Writer, end_frame};
-use super::{CurrentLeader, Malformed, NodeEndpoint, TopicRef};
+use super::{CurrentLeader, Malformed, NodeEndpoint, PARTITIONS_MAX, TOO_MANY_PARTITIONS, TopicRef};
 
 const VERSION_FLEXIBLE: i16 = 9;
 const VERSION_TOPIC_IDS: i16 = 13;
@@ -70,6 +70,9 @@ impl<'a> Request<'a> {
         let mut partition_count = 0;
         while let Some(step) = walk.step()? {
             partition_count += usize::from(matches!(step, Step::Partition(_)));
+            if partition_count > PARTITIONS_MAX {
+                return Err(walk.reader.malformed(TOO_MANY_PARTITIONS));
+            }
         }
         walk.reader.skip_tagged_fields("the request")?;
         Ok(Request { version, transactional_id, acks, timeout_ms, partition_count, topics })

@@ -409,3 +409,21 @@ fn a_response_that_lacks_partitions_is_a_bug() {
     writer.topic(TopicRef::Name("t"), 1);
     writer.finish(0, &[]);
 }
+
+#[test]
+fn a_request_names_no_more_partitions_than_a_cluster_has_and_no_longer_name_than_a_topic() {
+    let body = |name_bytes: usize, partitions: usize| {
+        let mut body = Vec::new();
+        body.extend_from_slice(&[0; 4 + 4 + 4 + 4 + 1]);
+        body.extend_from_slice(&1u32.to_be_bytes());
+        body.extend_from_slice(&u16::try_from(name_bytes).unwrap().to_be_bytes());
+        body.resize(body.len() + name_bytes, b'n');
+        body.extend_from_slice(&u32::try_from(partitions).unwrap().to_be_bytes());
+        body.resize(body.len() + partitions * 16, 0);
+        body
+    };
+    assert!(Request::parse(4, &body(249, 1)).is_ok());
+    assert!(Request::parse(4, &body(250, 1)).is_err());
+    assert!(Request::parse(4, &body(5, PARTITIONS_MAX)).is_ok());
+    assert!(Request::parse(4, &body(5, PARTITIONS_MAX + 1)).is_err());
+}

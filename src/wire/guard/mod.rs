@@ -94,6 +94,10 @@ impl Walk<'_> {
             (Kind::String, _) => {
                 let length = if self.encoding.is_flexible { self.compact()? } else { self.cursor.read_i16()?.into() };
                 let length = self.length(length, nullability)?;
+                // As in Kafka, for compact lengths too.
+                if length > i16::MAX as usize {
+                    return Err(self.cursor.malformed("a string that is too long"));
+                }
                 self.skip(length)
             }
             (Kind::Bytes, _) => {

@@ -304,3 +304,17 @@ fn a_response_to_very_many_partitions_stops_explaining() {
     assert!(partitions[0].error_message.is_some());
     assert!(partitions[9_999].error_message.is_none() && partitions[9_999].error_code == 87);
 }
+
+#[test]
+fn a_request_names_no_more_partitions_than_a_cluster_has() {
+    let body = |partitions: usize| {
+        let mut body = vec![0xff, 0xff, 0, 1, 0, 0, 0, 0];
+        body.extend_from_slice(&1u32.to_be_bytes());
+        body.extend_from_slice(&[0, 1, b't']);
+        body.extend_from_slice(&u32::try_from(partitions).unwrap().to_be_bytes());
+        (0..partitions).for_each(|_| body.extend_from_slice(&[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]));
+        body
+    };
+    assert_eq!(Request::parse(3, &body(PARTITIONS_MAX)).unwrap().partition_count(), PARTITIONS_MAX);
+    assert!(Request::parse(3, &body(PARTITIONS_MAX + 1)).is_err());
+}
