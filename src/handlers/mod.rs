@@ -17,6 +17,7 @@ mod errors;
 pub mod fetch;
 mod fetch_session;
 mod init_producer_id;
+mod leaders;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;

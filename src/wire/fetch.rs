@@ -2,7 +2,7 @@
 //! not be in memory.
 //!
 //! Invariants:
-//! * a parsed [`Request`] is at most some eight times as large as its body, whatever counts the body claims;
+//! * a parsed [`Request`] is at most some nine times as large as its body, whatever counts the body claims;
 //! * topics without partitions vanish, as they do in Kafka's maps;
 //! * a record set is never null in a response, only empty (librdkafka and others read null as a broken response);
 //! * the bytes after a record set (tagged fields, from version 12) are written by the call that follows it.
