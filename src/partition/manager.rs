@@ -30,6 +30,8 @@ pub enum Hosting {
     Here(Arc<Partition>),
     /// It should be here, but its log could not be opened.
     Offline,
+    /// The same, for want of room on the disk: tried again by [`PartitionManager::open_waiting`].
+    WaitsForRoom,
     /// Other brokers have it.
     Elsewhere,
 }
@@ -46,6 +48,10 @@ pub struct HostedTopic {
 }
 
 impl HostedTopic {
+    fn waits(&self) -> bool {
+        self.partitions.iter().any(|partition| matches!(partition, Hosting::WaitsForRoom))
+    }
+
     /// The partition with this number.
     ///
     /// # Errors
@@ -53,7 +59,7 @@ impl HostedTopic {
     pub fn partition(&self, index: PartitionIndex) -> Result<&Arc<Partition>, LookupError> {
         match usize::try_from(index.0).ok().and_then(|i| self.partitions.get(i)) {
             Some(Hosting::Here(partition)) => Ok(partition),
-            Some(Hosting::Offline) => Err(LookupError::Offline),
+            Some(Hosting::Offline | Hosting::WaitsForRoom) => Err(LookupError::Offline),
             Some(Hosting::Elsewhere) => Err(LookupError::Elsewhere),
             None => Err(LookupError::Unknown),
         }
@@ -172,6 +178,20 @@ impl PartitionManager {
         topics.extend(self.host(directory, &changed, &before));
         self.hosted.store(Arc::new(Hosted::of(topics)));
         self.applied.send_replace(image.index);
+    }
+
+    /// Tries again to open the partitions for which there was no room. Blocks on the disk.
+    pub fn open_waiting(&self) {
+        let directory = self.directory.lock();
+        let Some(directory) = &*directory else { return };
+        let before = self.hosted.load_full();
+        let (waiting, mut topics): (Vec<_>, Vec<_>) = before.by_id.values().cloned().partition(|topic| topic.waits());
+        if waiting.is_empty() {
+            return;
+        }
+        let metadata: Vec<_> = waiting.iter().map(|topic| &topic.metadata).collect();
+        topics.extend(self.host(directory, &metadata, &before));
+        self.hosted.store(Arc::new(Hosted::of(topics)));
     }
 
     /// Opens or changes the partitions of these topics, all topics' partitions side by side.
@@ -313,7 +333,7 @@ impl PartitionManager {
 fn logs(hosted: &Hosted) -> Vec<Arc<Log>> {
     let here = |hosting: &Hosting| match hosting {
         Hosting::Here(partition) => Some(partition.log().clone()),
-        Hosting::Offline | Hosting::Elsewhere => None,
+        Hosting::Offline | Hosting::WaitsForRoom | Hosting::Elsewhere => None,
     };
     hosted.by_id.values().flat_map(|topic| topic.partitions.iter().filter_map(here)).collect()
 }
@@ -323,7 +343,7 @@ fn offline(topic_partition: TopicPartition, source: storage::Error) -> Hosting {
         topic = %topic_partition.topic, partition = %topic_partition.partition, error = %source,
         "a partition's log could not be opened; the partition is offline"
     );
-    Hosting::Offline
+    if source.is_no_room() { Hosting::WaitsForRoom } else { Hosting::Offline }
 }
 
 /// `open(0..count)`, by as many threads as it is worth.
