@@ -16,6 +16,9 @@ use tempfile::TempDir;
 /// The longest that a broker may take until it prints its ready line.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How much of a failed broker's log is printed.
+const LOG_BYTES_PRINTED: usize = 64 << 10;
+
 /// A broker that answers on `address()`.
 pub struct Broker {
     address: String,
@@ -40,7 +43,24 @@ impl Broker {
             return Broker { address, ours: None };
         }
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let (process, address) = launch(&directory, overrides);
+        let (process, address) = launch(&directory, command(), overrides);
+        Broker { address, ours: Some(Ours { process, directory }) }
+    }
+
+    /// A broker of ours, whatever the environment names, that may have so many descriptors open at once.
+    pub fn start_with_descriptors(descriptors: u32, overrides: &[&str]) -> Broker {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        limited.args(["-c", &script, env!("CARGO_BIN_EXE_klamm")]);
+        let (process, address) = launch(&directory, limited, overrides);
+        Broker { address, ours: Some(Ours { process, directory }) }
+    }
+
+    /// A broker of ours, whatever the environment names, with these settings.
+    pub fn start_ours(overrides: &[&str]) -> Broker {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let (process, address) = launch(&directory, command(), overrides);
         Broker { address, ours: Some(Ours { process, directory }) }
     }
 
@@ -59,9 +79,46 @@ impl Broker {
         let ours = self.ours.as_mut().expect("only a broker of ours can be restarted");
         ours.process.kill().expect("the broker can be killed");
         ours.process.wait().expect("the broker can be awaited");
-        let (process, address) = launch(&ours.directory, overrides);
+        let (process, address) = launch(&ours.directory, command(), overrides);
         ours.process = process;
         self.address = address;
+    }
+}
+
+impl Broker {
+    /// The number of its process. Only for a broker of ours.
+    pub fn process_id(&self) -> u32 {
+        self.ours.as_ref().expect("a broker of ours").process.id()
+    }
+
+    /// What it wrote to its standard error so far. Only for a broker of ours.
+    pub fn log(&self) -> String {
+        let ours = self.ours.as_ref().expect("a broker of ours");
+        String::from_utf8_lossy(&std::fs::read(log_path(&ours.directory)).unwrap_or_default()).into_owned()
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for its end, at most this long. Only for a broker of ours.
+    pub fn stop(&mut self, timeout: Duration) -> Option<std::process::ExitStatus> {
+        let ours = self.ours.as_mut().expect("a broker of ours");
+        let id = i32::try_from(ours.process.id()).expect("process ids fit");
+        let id = rustix::process::Pid::from_raw(id).expect("process ids are positive");
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the broker can be told to stop");
+        let deadline = std::time::Instant::now() + timeout;
+        loop {
+            if let Some(status) = ours.process.try_wait().expect("the broker can be awaited") {
+                return Some(status);
+            }
+            if std::time::Instant::now() >= deadline {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Whether its process still runs. Only for a broker of ours.
+    pub fn is_running(&mut self) -> bool {
+        let ours = self.ours.as_mut().expect("a broker of ours");
+        ours.process.try_wait().expect("the broker can be awaited").is_none()
     }
 }
 
@@ -72,7 +129,10 @@ impl Drop for Broker {
             let _ = ours.process.wait();
             if std::thread::panicking() {
                 let log = std::fs::read_to_string(log_path(&ours.directory)).unwrap_or_default();
-                println!("--- the broker's log\n{log}---");
+                // A broker that was abused says a lot: its last words are enough.
+                let from = log.len().saturating_sub(LOG_BYTES_PRINTED);
+                let from = (from..log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(0);
+                println!("--- the broker's log\n{}---", &log[from..]);
             }
         }
     }
@@ -82,10 +142,13 @@ fn log_path(directory: &TempDir) -> PathBuf {
     directory.path().join("broker.log")
 }
 
+fn command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_klamm"))
+}
+
 /// Starts the binary on a free port and waits for its ready line: the process and its address.
-fn launch(directory: &TempDir, overrides: &[&str]) -> (Child, String) {
+fn launch(directory: &TempDir, mut command: Command, overrides: &[&str]) -> (Child, String) {
     let log = File::options().create(true).append(true).open(log_path(directory)).expect("the log can be opened");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(directory.path().join("data"));
     for setting in overrides {
         command.args(["--override", setting]);

@@ -9,5 +9,7 @@ pub mod java;
 pub mod kept;
 pub mod process;
 pub mod python;
+pub mod random;
 pub mod raw;
 pub mod requests;
+pub mod vitals;
