@@ -304,3 +304,21 @@ fn a_response_to_very_many_partitions_stops_explaining() {
     assert!(partitions[0].error_message.is_some());
     assert!(partitions[9_999].error_message.is_none() && partitions[9_999].error_code == 87);
 }
+
+#[test]
+fn more_empty_partitions_than_a_frame_may_hold_are_refused_and_as_many_full_ones_are_not() {
+    let body = |count: usize, records: &[u8]| {
+        let mut body = vec![0xff, 0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, b't'];
+        body.extend((count as u32).to_be_bytes());
+        for _ in 0..count {
+            body.extend([0; 4]);
+            body.extend((records.len() as u32).to_be_bytes());
+            body.extend(records);
+        }
+        body
+    };
+    assert!(Request::parse(3, &body(2_000, &[])).is_ok());
+    assert!(Request::parse(3, &body(20_000, &[])).is_err());
+    // The smallest batch with a record has 68 bytes.
+    assert!(Request::parse(3, &body(100_000, &[0; 68])).is_ok());
+}
