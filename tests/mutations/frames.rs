@@ -82,7 +82,8 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
         }
         // Damage may still turn it into one that creates.
         ApiKey::CreateTopics => {
-            let config = |key, value| CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)));
+            let config =
+                |key, value| CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)));
             let assignment = CreatableReplicaAssignment::default().with_broker_ids(vec![BrokerId(1)]);
             let topic = CreatableTopic::default().with_name(topic_name("valid")).with_replication_factor(1);
             let topics = vec![

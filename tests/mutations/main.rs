@@ -73,7 +73,8 @@ fn damaged_requests_end_nothing_but_their_connections() {
         let stops = StopsWhenDropped(&stop);
         let healthy = scope.spawn(|| healthy::produce_until(&stop, &address, &own));
         for sender in 0..SENDERS {
-            let (mut random, address, victim, stop, sent) = (Random::new(seed, sender), &address, &victim, &stop, &sent);
+            let (mut random, address, victim, stop, sent) =
+                (Random::new(seed, sender), &address, &victim, &stop, &sent);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     abuse(&mut random, address, victim, sent);
