@@ -289,6 +289,8 @@ fn a_frame_full_of_the_smallest_partitions_costs_a_small_multiple_of_itself() {
         ("Produce 3, unanswered", crowded(0, 3, &[&[0xff, 0xff, 0, 0, 0, 0, 0, 0][..]], 8, FRAME_BYTES)),
         ("Fetch 4", crowded(1, 4, &[&[0xff; 4][..], &[0; 13]], 16, FRAME_BYTES)),
         ("Metadata 1", crowded(3, 1, &[], 0, FRAME_BYTES)),
+        ("Fetch 4 of a long name", long_name(100_000)),
+        ("Fetch 4 of very many", long_name(1_000_000)),
         ("ListOffsets 1", crowded(2, 1, &[&[0xff; 4][..]], 12, FRAME_BYTES)),
     ] {
         let before = memory(process_id);
@@ -308,6 +310,20 @@ fn a_frame_full_of_the_smallest_partitions_costs_a_small_multiple_of_itself() {
     expect_no_panic(&broker);
     let settled = observe(|| memory(process_id), |memory| memory.anonymous < GROWTH_MAX_BYTES);
     assert!(settled.anonymous < GROWTH_MAX_BYTES, "{settled:?}");
+}
+
+/// Fetch 4 of so many partitions, each another, of a topic whose name has 32 KiB.
+fn long_name(partitions: u32) -> Vec<u8> {
+    let mut body = vec![0, 1, 0, 4, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
+    body.extend([0; 13]);
+    body.extend([0, 0, 0, 1, 0x7f, 0xff]);
+    body.resize(body.len() + 0x7fff, b't');
+    body.extend(partitions.to_be_bytes());
+    for index in 0..partitions {
+        body.extend(index.to_be_bytes());
+        body.extend([0; 12]);
+    }
+    support::raw::with_length(&body)
 }
 
 /// A frame of about `frame_bytes`: a header, a body that begins with `parts`, one topic, and in it as many empty

@@ -290,7 +290,7 @@ fn a_message_too_long_for_a_string_is_cut_between_characters() {
 
 #[test]
 fn a_response_to_very_many_partitions_stops_explaining() {
-    let partitions = vec![PartitionProduceData::default().with_records(None); 10_000];
+    let partitions = vec![PartitionProduceData::default().with_records(Some(Bytes::from_static(&[0; 68]))); 10_000];
     let topic = TopicProduceData::default().with_partition_data(partitions);
     let body = encoded(&ProduceRequest::default().with_topic_data(vec![topic]), 9);
     let request = Request::parse(9, &body).unwrap();
