@@ -84,7 +84,7 @@ fn damage(random: &mut Random, body: &mut Vec<u8>, other: &[u8]) {
 }
 
 /// Damages what a checksum covers in the first batch that is found, and makes the checksum right again.
-fn damage_batch(random: &mut Random, body: &mut Vec<u8>) {
+fn damage_batch(random: &mut Random, body: &mut [u8]) {
     const CRC_AT: usize = 17;
     const COVERED_FROM: usize = 21;
     const HEADER_BYTES: usize = 61;
