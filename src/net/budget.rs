@@ -2,7 +2,7 @@
 //!
 //! Invariants: a frame that arrives in pieces is charged as a whole before more of it is read, so that whoever holds a
 //! charge can finish, and no two half-read frames wait for each other; the charge is returned when the frame was
-//! handled or its connection ended.
+//! handled or its connection ended; while nothing is free, who has no charge reads little.
 
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -31,6 +31,11 @@ impl Budget {
         Budget { units: Arc::new(Semaphore::new(total as usize)), total }
     }
 
+    /// Whether nothing is free: somebody waits, and takes what comes back.
+    pub fn is_exhausted(&self) -> bool {
+        self.units.available_permits() == 0
+    }
+
     /// Waits until `bytes` are free; first come, first served.
     pub async fn charge(&self, bytes: usize) -> Charge {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.total);
@@ -53,7 +58,9 @@ mod tests {
         });
         tokio::task::yield_now().await;
         assert!(!second.is_finished());
+        assert!(budget.is_exhausted(), "what is free belongs to the one who waits");
         drop(first);
-        second.await.unwrap();
+        drop(second.await.unwrap());
+        assert!(!budget.is_exhausted());
     }
 }

@@ -14,6 +14,9 @@ use tokio::net::TcpStream;
 
 /// Size of the buffers at rest; measured: below 512 KiB large produce requests cost up to twice the CPU.
 const BUFFER_BYTES: usize = 512 << 10;
+/// What is read at once without a charge while the budget is exhausted. It is held until there is room, by any number of
+/// connections.
+const SCARCE_BYTES: usize = 8 << 10;
 /// Buffers at rest on one worker thread, and the largest of them that is kept.
 const KEPT_BUFFERS: usize = 4;
 const KEPT_BUFFER_BYTES: usize = 4 << 20;
@@ -95,13 +98,25 @@ impl Input {
         }
     }
 
-    /// One read of what the socket has. `Ok(0)` is the end of the stream.
+    /// Whether the frame that arrives is larger than a buffer at rest, and not charged: to be settled before more is read.
+    pub fn must_settle(&self) -> bool {
+        let announced = self.length_at(self.start).ok().flatten().unwrap_or(0);
+        announced >= BUFFER_BYTES && self.charge.is_none()
+    }
+
+    /// One read of what the socket has; little of it when `budget` is exhausted and this is not charged. `Ok(0)` is the end
+    /// of the stream.
     ///
     /// # Errors
     /// `WouldBlock` when the socket is dry; those of the socket.
-    pub fn fill(&mut self, stream: &TcpStream) -> io::Result<usize> {
+    pub fn fill(&mut self, stream: &TcpStream, budget: &Budget) -> io::Result<usize> {
         self.make_room();
-        let read = stream.try_read(&mut self.buffer[self.end..]);
+        let mut room = &mut self.buffer[self.end..];
+        if self.charge.is_none() && budget.is_exhausted() {
+            let most = room.len().min(SCARCE_BYTES);
+            room = &mut room[..most];
+        }
+        let read = stream.try_read(room);
         if let Ok(count) = read {
             self.end += count;
         }
@@ -110,7 +125,9 @@ impl Input {
 
     fn make_room(&mut self) {
         let held = self.end - self.start;
-        if self.buffer.len() < BUFFER_BYTES {
+        // A buffer that grew for a large frame is given back with that frame's charge.
+        let has_outgrown = self.buffer.len() > KEPT_BUFFER_BYTES && self.charge.is_none() && held < BUFFER_BYTES / 4;
+        if self.buffer.len() < BUFFER_BYTES || has_outgrown {
             // The rest of a frame that waited in a buffer of its size, or nothing: go on in a buffer of the worker's.
             let mut buffer = REST.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER_BYTES]);
             buffer[..held].copy_from_slice(&self.buffer[self.start..self.end]);
@@ -189,7 +206,7 @@ mod tests {
             }
             input.settle(budget).await;
             stream.readable().await.unwrap();
-            match input.fill(stream) {
+            match input.fill(stream, budget) {
                 Ok(count) => assert!(count > 0),
                 Err(e) => assert_eq!(e.kind(), io::ErrorKind::WouldBlock),
             }
@@ -225,10 +242,27 @@ mod tests {
         client.write_all(&100_000_000u32.to_be_bytes()).await.unwrap();
         let mut input = Input::new(100 << 20);
         server.readable().await.unwrap();
-        assert_eq!(input.fill(&server).unwrap(), 4);
-        assert!(input.frame(0).unwrap().is_none());
-        input.settle(&Budget::new(100 << 20, 100 << 20)).await;
+        let budget = Budget::new(100 << 20, 100 << 20);
+        assert_eq!(input.fill(&server, &budget).unwrap(), 4);
+        assert!(input.frame(0).unwrap().is_none() && input.must_settle());
+        input.settle(&budget).await;
         assert_eq!(input.buffer.capacity(), 4);
+    }
+
+    #[tokio::test]
+    async fn with_an_exhausted_budget_little_is_read_until_there_is_room() {
+        let (mut client, server) = pair().await;
+        client.write_all(&[&(300u32 << 10).to_be_bytes()[..], &[7; 100 << 10]].concat()).await.unwrap();
+        let budget = Budget::new(1 << 20, 1 << 20);
+        let all = budget.charge(1 << 20).await;
+        let mut input = Input::new(1 << 20);
+        server.readable().await.unwrap();
+        assert_eq!(input.fill(&server, &budget).unwrap(), SCARCE_BYTES);
+        let settled = tokio::time::timeout(std::time::Duration::from_millis(20), input.settle(&budget)).await;
+        assert!(settled.is_err() && input.buffer.capacity() <= SCARCE_BYTES);
+        drop(all);
+        input.settle(&budget).await;
+        assert!(input.fill(&server, &budget).unwrap() > SCARCE_BYTES);
     }
 
     #[test]

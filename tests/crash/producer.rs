@@ -71,7 +71,7 @@ impl Producer {
         let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
         let response = client.call(&request, 4);
         assert_eq!(response.error_code, 0);
-        let (next, random) = (vec![0; partitions], Random::of(seed));
+        let (next, random) = (vec![0; partitions], Random::new(seed, 0));
         let (unanswered, acknowledged) = (VecDeque::new(), Vec::new());
         Producer { id: response.producer_id.0, acks, random, next, unanswered, acknowledged }
     }
