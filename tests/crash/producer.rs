@@ -115,7 +115,7 @@ impl Producer {
 
     fn next_batch(&mut self) -> Sent {
         let partition = self.random.below(self.next.len() as u64) as usize;
-        let count = 1 + self.random.below(5) as i32;
+        let count = 1 + self.random.below(5);
         // 100 B to 200 KB, each order of magnitude as often as the others.
         let size = 100 << self.random.below(11);
         let record_bytes = (size + self.random.below(size)) as usize / count as usize;

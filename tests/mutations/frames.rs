@@ -38,14 +38,14 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
     let name = || topic.name.clone();
     match api {
         ApiKey::Produce => {
-            let partitions: Vec<_> = (0..1 + random.below(3) as i32).map(|i| (i, batch(random))).collect();
+            let partitions: Vec<_> = (0..1 + random.below(3)).map(|i| (i, batch(random))).collect();
             let acks = *random.pick(&[-1, 0, 1]);
             encode(&produce_request(version, topic, &partitions).with_acks(acks).with_timeout_ms(100), version)
         }
         ApiKey::Fetch => {
-            let partitions: Vec<_> = (0..1 + random.below(3) as i32).map(|i| (i, random.below(40) as i64)).collect();
-            let mut request = fetch_request(version, topic, &partitions).with_max_wait_ms(random.below(20) as i32);
-            request.min_bytes = random.below(2) as i32;
+            let partitions: Vec<_> = (0..1 + random.below(3)).map(|i| (i, random.below(40) as i64)).collect();
+            let mut request = fetch_request(version, topic, &partitions).with_max_wait_ms(random.below(20));
+            request.min_bytes = random.below(2);
             if version >= 7 {
                 request.session_epoch = *random.pick(&[-1, 0, 1]);
                 let mut forgotten = ForgottenTopic::default().with_partitions(vec![0, 7]);
@@ -150,7 +150,7 @@ fn batch(random: &mut Random) -> Bytes {
     batch.records = (0..random.below(12)).map(|_| record(random)).collect();
     batch.attributes = *random.pick(&[0, 0, 0, ZSTD, ZSTD, CONTROL, TRANSACTIONAL, 1, 2, 3, 7]);
     if random.one_in(4) {
-        batch = batch.by(random.below(20) as i64, 0, random.below(5) as i32);
+        batch = batch.by(random.below(20) as i64, 0, random.below(5));
     }
     batch.build()
 }
