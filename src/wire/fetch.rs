@@ -3,7 +3,7 @@
 //!
 //! Invariants:
 //! * a parsed [`Request`] is at most some ten times as large as its body, whatever counts the body claims, and has at
-//!   most [`PARTITIONS_MAX`] partitions;
+//!   most 131,072 partitions;
 //! * topics without partitions vanish, as they do in Kafka's maps;
 //! * a record set is never null in a response, only empty (librdkafka and others read null as a broken response);
 //! * the bytes after a record set (tagged fields, from version 12) are written by the call that follows it.
