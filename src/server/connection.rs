@@ -14,6 +14,7 @@ use crate::net::{Budget, FrameError, Input, send, send_at_once};
 use crate::runtime::Outgoing;
 use crate::wire::{ApiKey, HeaderError, api_versions, parse_header};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -218,11 +219,11 @@ impl Connection {
             return Ok(());
         }
         if !send_at_once(&self.stream, &mut self.out)? {
-            self.settle().await?;
             tokio::select! {
                 biased;
                 sent = send(&self.stream, &mut self.out, Some(self.idle_time_max)) => sent?,
                 () = &mut self.stop => return Err(End::Stopped),
+                never = settle_for_good(&mut self.input, &self.budget) => match never {},
             }
         }
         // As Kafka's selector counts it: a client that waited for its answer was not idle.
@@ -274,13 +275,13 @@ impl Connection {
     /// A fetch may wait: what was answered before is sent, and the read buffer given back.
     async fn fetch(&mut self, correlation_id: i32, request: fetch::Request) -> Result<(), End> {
         self.flush().await?;
-        self.settle().await?;
         let patience = self.last_activity + self.idle_time_max;
         tokio::select! {
             biased;
             () = fetch::handle(&self.services, &self.client, correlation_id, request, &mut self.out) => {}
             () = hung_up(&self.stream, patience) => return Err(End::Closed),
             () = &mut self.stop => return Err(End::Stopped),
+            never = settle_for_good(&mut self.input, &self.budget) => match never {},
         }
         self.flush().await
     }
@@ -323,6 +324,13 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Gives the read buffer back, or charges what is in it, for as long as something else is waited for: what stands behind a
+/// request may wait for the budget, the request and its answer do not.
+async fn settle_for_good(input: &mut Input, budget: &Budget) -> Infallible {
+    input.settle(budget).await;
+    std::future::pending().await
 }
 
 /// Ends when the client closed its side. With more of its requests waiting to be read that cannot be seen, and it is given

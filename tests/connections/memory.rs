@@ -70,6 +70,13 @@ fn half_sent_frames_stay_within_the_budget_and_block_nobody_when_they_are_gone()
         (during.resident_peak - before.resident) >> 10
     );
     assert!(during.anonymous - before.anonymous < BUDGET_BYTES + BESIDES_BYTES, "{before:?} {during:?}");
+    // What stands behind a request waits for the budget, the request does not: a part of a question behind a fetch.
+    let mut polling = Client::connect(broker.address());
+    let part = polling.frame(&metadata_request(&[&topic.name]), 12);
+    let mut poll = polling.frame(&fetch_request(12, &topic, &[(0, 50)]).with_max_wait_ms(50).with_min_bytes(1), 12);
+    poll.extend_from_slice(&part[..20]);
+    polling.send_bytes(&poll);
+    assert!(polling.receive_frame().is_some());
     // One that must wait for the budget, as it comes in two parts.
     let mut waiting = Client::connect(broker.address());
     let frame = waiting.frame(&metadata_request(&[&topic.name]), 12);
