@@ -33,6 +33,8 @@ const UNSENT_BYTES_MAX: u64 = 256 << 10;
 /// What is handled before others get the worker: the bytes of requests, and for each a part of what it costs at least.
 const SHARE_BYTES: usize = 1 << 20;
 const REQUEST_COST_BYTES: usize = 4 << 10;
+/// How often it is looked whether others wait for the memory of a frame that does not arrive.
+const CONTENTION_PAUSE: Duration = Duration::from_secs(1);
 /// An idle wait without a limit is looked at again after this long.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -60,6 +62,8 @@ enum End {
     Closed,
     #[error("it was idle for too long")]
     Idle,
+    #[error("its request arrives too slowly, and others wait for the memory")]
+    TooSlow,
     #[error("the broker stops")]
     Stopped,
     #[error(transparent)]
@@ -118,7 +122,7 @@ impl Connection {
             End::Refused { refusal: Refusal::UnansweredError(_), .. } => {
                 debug!(%peer, software, reason = %end, "a connection was closed");
             }
-            End::Frame(_) | End::Header(_) | End::Refused { .. } => {
+            End::TooSlow | End::Frame(_) | End::Header(_) | End::Refused { .. } => {
                 warn!(%peer, software, reason = %end, "a connection was closed");
             }
         }
@@ -175,9 +179,21 @@ impl Connection {
 
     /// Waits until there is something to read, a Produce can be answered, or the connection must end.
     async fn wait(&mut self) -> Result<(), End> {
-        self.settle().await?;
         self.share_used = 0;
         let may_read = self.may_take_more();
+        if may_read {
+            self.settle().await?
+        } else {
+            self.set_aside().await?
+        }
+        // At least a moment from now: looked at again and again only while nobody else waits.
+        let more_due_at = self.input.more_due_at().map(|at| at.max(Instant::now() + CONTENTION_PAUSE));
+        let more_due = async {
+            match more_due_at.filter(|_| may_read) {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         let front = async {
             match self.waiting.front_mut() {
                 Some(front) => front.complete().await,
@@ -193,6 +209,7 @@ impl Connection {
             }
             ready = self.stream.readable(), if may_read => Ok(ready?),
             () = &mut self.stop => Err(End::Stopped),
+            () = more_due => if self.budget.is_contended() { Err(End::TooSlow) } else { Ok(()) },
             () = &mut self.idle => {
                 let ends_at = self.last_activity + self.idle_time_max;
                 if ends_at <= Instant::now() {
@@ -204,7 +221,16 @@ impl Connection {
         }
     }
 
-    /// Gives the read buffer back, or charges what is in it, waiting for the budget.
+    /// Prepares the read buffer for a wait in which nothing is read.
+    async fn set_aside(&mut self) -> Result<(), End> {
+        tokio::select! {
+            biased;
+            () = self.input.set_aside(&self.budget) => Ok(()),
+            () = &mut self.stop => Err(End::Stopped),
+        }
+    }
+
+    /// Prepares the read buffer for a wait for more; the memory budget may have to be waited for.
     async fn settle(&mut self) -> Result<(), End> {
         tokio::select! {
             biased;
@@ -223,7 +249,7 @@ impl Connection {
                 biased;
                 sent = send(&self.stream, &mut self.out, Some(self.idle_time_max)) => sent?,
                 () = &mut self.stop => return Err(End::Stopped),
-                never = settle_for_good(&mut self.input, &self.budget) => match never {},
+                never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
             }
         }
         // As Kafka's selector counts it: a client that waited for its answer was not idle.
@@ -281,7 +307,7 @@ impl Connection {
             () = fetch::handle(&self.services, &self.client, correlation_id, request, &mut self.out) => {}
             () = hung_up(&self.stream, patience) => return Err(End::Closed),
             () = &mut self.stop => return Err(End::Stopped),
-            never = settle_for_good(&mut self.input, &self.budget) => match never {},
+            never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
         }
         self.flush().await
     }
@@ -328,8 +354,8 @@ impl Connection {
 
 /// Gives the read buffer back, or charges what is in it, for as long as something else is waited for: what stands behind a
 /// request may wait for the budget, the request and its answer do not.
-async fn settle_for_good(input: &mut Input, budget: &Budget) -> Infallible {
-    input.settle(budget).await;
+async fn set_aside_for_good(input: &mut Input, budget: &Budget) -> Infallible {
+    input.set_aside(budget).await;
     std::future::pending().await
 }
 
