@@ -26,6 +26,9 @@ use std::collections::{BTreeSet, HashMap};
 /// "Not asked for" in the bit fields of authorized operations.
 const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
 
+/// What coordinators make for themselves, with settings of their own: no client's question creates them.
+const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
 /// What a request asks for.
 enum Wanted {
     All,
@@ -151,7 +154,8 @@ async fn named_topics(
 ) -> Vec<MetadataResponseTopic> {
     let missing = |image: &ClusterImage, name: &&String| image.topic(name).is_none();
     let image = services.image();
-    let absent: Vec<String> = names.iter().filter(|name| missing(&image, name)).cloned().collect();
+    let absent = names.iter().filter(|name| missing(&image, name) && !INTERNAL_TOPICS.contains(&name.as_str()));
+    let absent: Vec<String> = absent.cloned().collect();
     let failures = match may_create && services.config.topics.auto_create && !absent.is_empty() {
         true => create(services, client, absent).await,
         false => HashMap::new(),
