@@ -268,9 +268,9 @@ impl PartitionManager {
     /// Deletes the segments that retention gives up, and the files whose delay is over. Blocks on the disk.
     pub fn delete_old_segments(&self) {
         let now = self.clock.now();
-        for log in self.logs() {
-            if let Err(e) = log.delete_old_segments(now).and_then(|_| log.delete_due(now)) {
-                error!(topic_partition = %log.topic_partition(), error = %e, "retention of a log failed");
+        for partition in self.online() {
+            if let Err(e) = partition.delete_old_segments(now) {
+                error!(topic_partition = %partition.topic_partition(), error = %e, "retention of a log failed");
             }
         }
         if let Some(directory) = &*self.directory.lock()
@@ -283,23 +283,21 @@ impl PartitionManager {
     /// Forgets producers that were idle for too long.
     pub fn expire_producers(&self) {
         let now = self.clock.now();
-        for log in self.logs() {
-            log.expire_producers(now, self.config.storage.producer_expiry);
+        for partition in self.online() {
+            partition.log().expire_producers(now, self.config.storage.producer_expiry);
         }
     }
 
     /// Syncs what was written, and checkpoints how far: what is synced need not be looked at after a crash. Blocks on the
     /// disk.
     pub fn sync(&self) {
-        for log in self.logs() {
-            if log.recovery_point() < log.positions().log_end
-                && let Err(e) = log.flush()
-            {
-                error!(topic_partition = %log.topic_partition(), error = %e, "a log could not be synced");
+        for partition in self.online() {
+            if let Err(e) = partition.sync() {
+                error!(topic_partition = %partition.topic_partition(), error = %e, "a log could not be synced");
             }
         }
         if let Some(directory) = &*self.directory.lock()
-            && let Err(e) = directory.checkpoint(&self.logs())
+            && let Err(e) = directory.checkpoint(&logs(&self.hosted.load()))
         {
             error!(error = %e, "the checkpoints could not be written");
         }
@@ -325,17 +323,24 @@ impl PartitionManager {
         }
     }
 
-    fn logs(&self) -> Vec<Arc<Log>> {
-        logs(&self.hosted.load())
+    /// The partitions whose logs work.
+    fn online(&self) -> Vec<Arc<Partition>> {
+        let mut partitions = here(&self.hosted.load());
+        partitions.retain(|partition| !partition.log().is_offline());
+        partitions
     }
 }
 
-fn logs(hosted: &Hosted) -> Vec<Arc<Log>> {
+fn here(hosted: &Hosted) -> Vec<Arc<Partition>> {
     let here = |hosting: &Hosting| match hosting {
-        Hosting::Here(partition) => Some(partition.log().clone()),
-        Hosting::Offline | Hosting::WaitsForRoom | Hosting::Elsewhere => None,
+        Hosting::Here(partition) => Some(partition.clone()),
+        Hosting::WaitsForRoom | Hosting::Offline | Hosting::Elsewhere => None,
     };
     hosted.by_id.values().flat_map(|topic| topic.partitions.iter().filter_map(here)).collect()
+}
+
+fn logs(hosted: &Hosted) -> Vec<Arc<Log>> {
+    here(hosted).iter().map(|partition| partition.log().clone()).collect()
 }
 
 fn offline(topic_partition: TopicPartition, source: storage::Error) -> Hosting {

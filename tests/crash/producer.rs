@@ -73,7 +73,7 @@ impl Producer {
         let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
         let response = client.call(&request, 4);
         assert_eq!(response.error_code, 0);
-        let (next, random) = (vec![0; partitions], Random::of(seed));
+        let (next, random) = (vec![0; partitions], Random::new(seed, 0));
         let (unanswered, acknowledged) = (VecDeque::new(), Vec::new());
         Producer { id: response.producer_id.0, acks, random, doublings: 11, next, unanswered, acknowledged }
     }
@@ -123,7 +123,7 @@ impl Producer {
 
     fn next_batch(&mut self) -> Sent {
         let partition = self.random.below(self.next.len() as u64) as usize;
-        let count = 1 + self.random.below(5) as i32;
+        let count = 1 + self.random.below(5);
         // Each order of magnitude as often as the others.
         let size = 100 << self.random.below(self.doublings);
         let record_bytes = (size + self.random.below(size)) as usize / count as usize;

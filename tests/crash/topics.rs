@@ -60,7 +60,7 @@ impl Churn {
     }
 
     fn create(&mut self, client: &mut Client) -> Option<()> {
-        let (name, partitions) = (new_name(), 1 + self.random.below(8) as i32);
+        let (name, partitions) = (new_name(), 1 + self.random.below(8));
         let retention_ms = 1_000_000 + self.random.below(1_000_000);
         let known = Known { partitions, retention_ms, state: State::Asked };
         self.topics.insert(name.clone(), known);
