@@ -58,6 +58,7 @@ impl HostedTopic {
     /// [`LookupError`].
     pub fn partition(&self, index: PartitionIndex) -> Result<&Arc<Partition>, LookupError> {
         match usize::try_from(index.0).ok().and_then(|i| self.partitions.get(i)) {
+            Some(Hosting::Here(partition)) if partition.log().is_offline() => Err(LookupError::Offline),
             Some(Hosting::Here(partition)) => Ok(partition),
             Some(Hosting::Offline | Hosting::WaitsForRoom) => Err(LookupError::Offline),
             Some(Hosting::Elsewhere) => Err(LookupError::Elsewhere),
