@@ -195,6 +195,8 @@ const CONSOLE_PRODUCER: &str = "org.apache.kafka.tools.ConsoleProducer";
 const CONSOLE_CONSUMER: &str = "org.apache.kafka.tools.consumer.ConsoleConsumer";
 const BROKER_API_VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsCommand";
 const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
+const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
+const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 
 /// Runs a tool against the broker.
@@ -238,6 +240,37 @@ fn kafka_topics_creates_lists_describes_and_deletes() {
     topics(&["--delete", "--topic", &topic]).expect_success("kafka-topics --delete");
     let missing = topics(&["--describe", "--topic", &topic]);
     assert!(!missing.succeeded && (missing.output + &missing.errors).contains("does not exist"));
+}
+
+#[test]
+fn kafkas_tools_change_a_topic_that_exists() {
+    let Some(tools) = Tools::gather("kafka-configs") else { return };
+    let (broker, topic) = (Broker::start(), new_topic());
+    let run = |main, arguments: &[&str]| tool(&tools, &broker, main, arguments, "").expect_success(main);
+    run(TOPIC_COMMAND, &["--create", "--topic", &topic, "--partitions", "1"]);
+    run(TOPIC_COMMAND, &["--alter", "--topic", &topic, "--partitions", "3"]);
+    let described = run(TOPIC_COMMAND, &["--describe", "--topic", &topic]);
+    assert!(described.contains("PartitionCount: 3"), "{described}");
+
+    let changed = "retention.ms=54321,segment.ms=60000";
+    run(CONFIG_COMMAND, &["--alter", "--topic", &topic, "--add-config", changed]);
+    run(CONFIG_COMMAND, &["--alter", "--topic", &topic, "--delete-config", "segment.ms"]);
+    let described = run(CONFIG_COMMAND, &["--describe", "--topic", &topic]);
+    assert!(described.contains("retention.ms=54321") && !described.contains("segment.ms"), "{described}");
+
+    let lines: String = (0..100).map(|line| format!("{line}\n")).collect();
+    let producer = ["--topic", &topic, "--command-property", "partitioner.ignore.keys=true"];
+    tool(&tools, &broker, CONSOLE_PRODUCER, &producer, &lines).expect_success("kafka-console-producer");
+    let end_of = |partition: i32| {
+        let offsets = run(GET_OFFSETS, &["--topic-partitions", &format!("{topic}:{partition}")]);
+        offsets.trim().rsplit(':').next().and_then(|end| end.parse::<i64>().ok()).expect("topic:partition:offset")
+    };
+    let partition = (0..3).find(|partition| end_of(*partition) > 1).expect("the records are somewhere");
+    let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    let wanted = format!(r#"{{"partitions":[{{"topic":"{topic}","partition":{partition},"offset":1}}],"version":1}}"#);
+    std::fs::write(file.path(), wanted).expect("it can be written");
+    let deleted = run(DELETE_RECORDS, &["--offset-json-file", &file.path().display().to_string()]);
+    assert!(deleted.contains(&format!("partition: {topic}-{partition}\tlow_watermark: 1")), "{deleted}");
 }
 
 #[test]

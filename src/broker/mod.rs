@@ -33,6 +33,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
@@ -40,6 +41,9 @@ use uuid::Uuid;
 
 /// The folder of the metadata log within the data directory.
 const METADATA_FOLDER: &str = "__cluster_metadata-0";
+
+/// How often partitions that could not be opened on a full disk are tried again, at least.
+const ROOM_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why a broker cannot start or stop.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +145,7 @@ impl Broker {
             (storage.retention_check_interval, PartitionManager::delete_old_segments as fn(&PartitionManager)),
             (storage.producer_expiry_check_interval, PartitionManager::expire_producers),
             (checkpoints, PartitionManager::sync),
+            (storage.retention_check_interval.min(ROOM_CHECK_INTERVAL), PartitionManager::open_waiting),
         ] {
             broker.watch_over(housekeeping::repeat(interval, broker.partitions.clone(), work));
         }

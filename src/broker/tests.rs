@@ -338,6 +338,31 @@ async fn a_client_that_waited_for_its_answer_was_not_idle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_frame_that_does_not_arrive_keeps_nobody_from_the_memory() {
+    let data = tempfile::tempdir().unwrap();
+    let mut config = config(&data);
+    (config.network.request_bytes_max, config.network.request_memory_bytes) = (1 << 20, 1 << 20);
+    let broker = Broker::start(config).await.unwrap();
+    let mut silent = connect(&broker).await;
+    silent.write_all(&(1u32 << 20).to_be_bytes()).await.unwrap();
+    // Nobody waits for the memory: a slow client is let be.
+    let waited = tokio::time::timeout(Duration::from_secs(7), silent.read(&mut [0; 1])).await;
+    assert!(waited.is_err(), "{waited:?}");
+    // Behind a fetch that waits, nothing is promised to the frame.
+    let mut behind = connect(&broker).await;
+    create(&broker, "alone", &[]).await;
+    behind.write_all(&[fetch(1, "alone", 60_000), (1u32 << 20).to_be_bytes().to_vec()].concat()).await.unwrap();
+    let request = frame(API_VERSIONS, 1, &ApiVersionsRequest::default());
+    let mut other = connect(&broker).await;
+    other.write_all(&request[..5]).await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), silent.read(&mut [0; 1])).await;
+    assert_eq!(ended.expect("the silent one is closed").unwrap_or(0), 0);
+    other.write_all(&request[5..]).await.unwrap();
+    assert_eq!(answer(&mut other).await.0, 1);
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn several_brokers_live_in_one_process() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [first, second] =

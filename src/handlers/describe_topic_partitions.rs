@@ -5,17 +5,17 @@
 //!
 //! Source: `DescribeTopicPartitionsRequestHandler`.
 
+use super::partition_view::partitions_from;
 use super::{Client, Services};
 use crate::metadata::{ClusterImage, Topic};
-use crate::partition::LookupError;
 use crate::security::{Operation, Resource};
-use crate::types::{PartitionIndex, TopicName};
+use crate::types::TopicName;
 use crate::wire::ErrorCode;
 use kafka_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
 use kafka_protocol::messages::{
-    BrokerId, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName as WireName,
+    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName as WireName,
 };
 use kafka_protocol::protocol::StrBytes;
 use std::collections::BTreeSet;
@@ -50,7 +50,7 @@ pub(super) fn handle(
         }
         let end = topic.partitions.len().min(from_partition.saturating_add(room));
         room -= end.saturating_sub(from_partition);
-        topics.push(described(services, client, topic, from_partition..end));
+        topics.push(described(services, client, &image, topic, from_partition..end));
         if end < topic.partitions.len() {
             next = Some((name, end));
             break;
@@ -83,27 +83,23 @@ fn missing(services: &Services, client: &Client, name: &str) -> DescribeTopicPar
 fn described(
     services: &Services,
     client: &Client,
+    image: &ClusterImage,
     topic: &Topic,
     range: std::ops::Range<usize>,
 ) -> DescribeTopicPartitionsResponseTopic {
     let hosted = services.partitions.hosted();
-    let from = range.start.min(range.end);
-    let partitions = topic.partitions[from..range.end].iter().zip(from..).map(|(partition, index)| {
-        let index = i32::try_from(index).expect("a topic has fewer than 2^31 partitions");
-        let offline = hosted.topic_by_id(topic.id).and_then(|t| t.partition(PartitionIndex(index)).err());
-        let offline = offline == Some(LookupError::Offline);
-        let leader = partition.leader.filter(|_| !offline);
-        let ids = |brokers: &[crate::types::BrokerId]| brokers.iter().map(|b| BrokerId(b.0)).collect::<Vec<_>>();
+    let views = partitions_from(services, client, image, &hosted, topic, range.start).take(range.len());
+    let partitions = views.map(|view| {
         DescribeTopicPartitionsResponsePartition::default()
-            .with_error_code(if leader.is_some() { 0 } else { ErrorCode::LeaderNotAvailable.code() })
-            .with_partition_index(index)
-            .with_leader_id(BrokerId(leader.map_or(-1, |leader| leader.0)))
-            .with_leader_epoch(partition.leader_epoch.0)
-            .with_replica_nodes(ids(&partition.replicas))
-            .with_isr_nodes(ids(&partition.isr))
+            .with_error_code(view.code)
+            .with_partition_index(view.index)
+            .with_leader_id(view.leader)
+            .with_leader_epoch(view.leader_epoch)
+            .with_replica_nodes(view.replicas)
+            .with_isr_nodes(view.isr)
             .with_eligible_leader_replicas(Some(vec![]))
             .with_last_known_elr(Some(vec![]))
-            .with_offline_replicas(if offline { vec![BrokerId(services.config.node_id.0)] } else { vec![] })
+            .with_offline_replicas(view.offline_replicas)
     });
     let operations = services.authorizer.allowed(&client.principal, Resource::Topic(topic.name.as_str()));
     DescribeTopicPartitionsResponseTopic::default()

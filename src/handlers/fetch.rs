@@ -13,21 +13,22 @@
 
 use super::errors::{lookup_error, read_error};
 use super::fetch_session::{Context, Key, Remembered};
-use super::services::endpoint;
+use super::leaders::{Leaders, find_topic};
 use super::{Client, Refusal, Services};
 use crate::partition::{
-    FetchWait, Hosted, HostedTopic, LookupError, Minimum, Partition, Read, ReadError, ReadOutcome, ReadableBound, Slice,
+    FetchWait, Hosted, HostedTopic, Minimum, Partition, Read, ReadError, ReadOutcome, ReadableBound, Slice,
 };
 use crate::runtime::Outgoing;
-use crate::security::{Operation, Resource};
+use crate::security::Operation;
 use crate::types::{LeaderEpoch, Offset, PartitionIndex};
 pub use crate::wire::fetch::Request;
 use crate::wire::fetch::{Head, PartitionAnswer, ResponseWriter, TopicKey};
-use crate::wire::{CurrentLeader, ErrorCode, NodeEndpoint};
+use crate::wire::{CurrentLeader, ErrorCode};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+const VERSION_LEADERS: i16 = 16;
 const READ_COMMITTED: i8 = 1;
 const CONSUMER: i32 = -1;
 /// A consumer that wants to see what a debugger would; reads like any other.
@@ -194,7 +195,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn read(&mut self, (topic, index): &'a Key, remembered: &Remembered) -> Found {
         if self.topic.as_ref().is_none_or(|(known, _)| *known != topic) {
-            self.topic = Some((topic, self.find_topic(topic)));
+            let found = find_topic(self.services, self.client, self.hosted, topic.as_ref(), Operation::Read);
+            self.topic = Some((topic, found));
         }
         let (_, found) = self.topic.as_ref().expect("the topic was just looked up");
         let partition = found
@@ -205,22 +207,6 @@ impl<'a> Reader<'a> {
             Ok(partition) if self.limits.is_follower => Found::failed(ErrorCode::NotLeaderOrFollower, Some(partition)),
             Ok(partition) => self.read_partition(partition, remembered),
             Err(code) => Found::failed(code, None),
-        }
-    }
-
-    fn find_topic(&self, topic: &TopicKey) -> Result<Arc<HostedTopic>, ErrorCode> {
-        let (found, missing) = match topic {
-            TopicKey::Name(name) => (self.hosted.topic(name), lookup_error(LookupError::Unknown)),
-            TopicKey::Id(id) => (self.hosted.topic_by_id(*id), ErrorCode::UnknownTopicId),
-        };
-        let name = match (topic, found) {
-            (TopicKey::Name(name), _) => name,
-            (_, Some(found)) => found.name.as_str(),
-            _ => return Err(missing),
-        };
-        match self.services.authorizer.allows(&self.client.principal, Operation::Read, Resource::Topic(name)) {
-            true => found.cloned().ok_or(missing),
-            false => Err(ErrorCode::TopicAuthorizationFailed),
         }
     }
 
@@ -309,14 +295,16 @@ fn write(
         session_id: context.session_id(),
         topic_count: answers.chunk_by(same_topic).count(),
     };
-    let leaders = Leaders::of(services, client, call.version, &answers);
+    let mut leaders = Leaders::default();
     let mut outside = 0;
     let (bytes, mut splices) = out.parts();
     let mut writer = ResponseWriter::new(bytes, &head);
     for topic in answers.chunk_by(same_topic) {
         writer.topic(key(&topic[0].0).0.as_ref(), topic.len());
         for (at, found) in topic {
-            writer.partition(&answer(key(at).1, found, limits, leaders.of_partition(found)), found.bytes());
+            let moved = found.partition.as_ref().filter(|_| call.version >= VERSION_LEADERS && is_moved(found.code));
+            let leader = moved.map(|partition| leaders.name(services, client, partition));
+            writer.partition(&answer(key(at).1, found, limits, leader), found.bytes());
             match &found.slice {
                 Some(Slice::Mapped(records)) => writer.out().extend_from_slice(records),
                 Some(Slice::File(slice)) => {
@@ -376,52 +364,7 @@ fn answer(
     }
 }
 
-/// The leaders that an answer names, with where they listen (KIP-951).
-struct Leaders {
-    is_wanted: bool,
-    known: Vec<(i32, String, u16, Option<String>)>,
-}
-
-impl Leaders {
-    const VERSION: i16 = 16;
-
-    fn is_moved(code: i16) -> bool {
-        code == ErrorCode::NotLeaderOrFollower.code() || code == ErrorCode::FencedLeaderEpoch.code()
-    }
-
-    fn of(services: &Services, client: &Client, version: i16, answers: &[(usize, Found)]) -> Leaders {
-        let is_wanted = version >= Self::VERSION && answers.iter().any(|(_, found)| Self::is_moved(found.code));
-        if !is_wanted {
-            return Leaders { is_wanted, known: Vec::new() };
-        }
-        let image = services.image();
-        let moved = answers.iter().filter(|(_, found)| Self::is_moved(found.code));
-        let ids = moved.filter_map(|(_, found)| found.partition.as_ref()?.leadership().leader);
-        let ids: std::collections::BTreeSet<_> = ids.collect();
-        let known = ids.into_iter().filter_map(|id| {
-            let broker = image.brokers.get(&id)?;
-            let found = endpoint(broker, &client.listener)?;
-            Some((id.0, found.host.clone(), found.port, broker.rack.clone()))
-        });
-        Leaders { is_wanted, known: known.collect() }
-    }
-
-    fn of_partition(&self, found: &Found) -> Option<CurrentLeader> {
-        let leadership =
-            found.partition.as_ref().filter(|_| self.is_wanted && Self::is_moved(found.code))?.leadership();
-        let leader_id = leadership.leader.map_or(-1, |leader| leader.0);
-        Some(CurrentLeader { leader_id, leader_epoch: leadership.epoch.0 })
-    }
-
-    fn endpoints(&self) -> Vec<NodeEndpoint<'_>> {
-        self.known
-            .iter()
-            .map(|(node_id, host, port, rack)| NodeEndpoint {
-                node_id: *node_id,
-                host,
-                port: i32::from(*port),
-                rack: rack.as_deref(),
-            })
-            .collect()
-    }
+/// Whether the client has to be told of another leader, or of a newer epoch.
+fn is_moved(code: i16) -> bool {
+    code == ErrorCode::NotLeaderOrFollower.code() || code == ErrorCode::FencedLeaderEpoch.code()
 }

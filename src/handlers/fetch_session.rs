@@ -4,7 +4,8 @@
 //! * a session is used by one fetch at a time;
 //! * at most `max.incremental.fetch.session.cache.slots` sessions live; when all are taken, a new one replaces one that
 //!   nobody used for two minutes, or a smaller one that lived for two minutes; otherwise the client gets none;
-//! * all sessions together remember a bounded number of partitions; beyond it, the client gets no session either;
+//! * all sessions together remember at most a million partitions, whatever clients claim to fetch: then a new one is not
+//!   created, and one that grows is forgotten; the client goes on without, or with another;
 //! * a session's epoch says which request comes next: one that does not fit is refused.
 //!
 //! Source: `kafka.server.FetchSession`, `FetchManager`.
@@ -14,7 +15,7 @@ use crate::wire::ErrorCode;
 use crate::wire::fetch::{self, Request, TopicKey};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -23,7 +24,7 @@ const EPOCH_FINAL: i32 = -1;
 /// After this long a session may be replaced.
 const REPLACEABLE_AFTER_MS: i64 = 120_000;
 const VERSION_TOPIC_IDS: i16 = 13;
-/// All sessions together: 200 MB.
+/// Some 150 MiB. Kafka bounds the number of sessions alone.
 const PARTITIONS_MAX: usize = 1_000_000;
 
 /// A partition of a topic, as clients name it in a session.
@@ -137,14 +138,13 @@ impl FetchSessions {
         };
         let mut session = session.lock_owned().await;
         session.advance(&request)?;
-        let added: usize = request.topics.iter().map(|topic| topic.partitions.len()).sum();
-        if added > 0 && added > self.room() {
-            self.slots.lock().remove(&session.id);
-            // The client begins anew, and gets no session.
-            return Err(ErrorCode::FetchSessionIdNotFound);
-        }
+        let may_have_grown = !request.topics.is_empty();
         session.update(request);
         size.store(session.partitions.len(), Ordering::Relaxed);
+        if may_have_grown && remembered(&self.slots.lock()) > PARTITIONS_MAX {
+            self.slots.lock().remove(&session.id);
+            return Err(ErrorCode::FetchSessionIdNotFound);
+        }
         if session.partitions.is_empty() {
             self.slots.lock().remove(&session.id);
             return Ok(Context::Sessionless(IndexMap::new()));
@@ -152,17 +152,10 @@ impl FetchSessions {
         Ok(Context::Incremental(session))
     }
 
-    /// How many partitions more may be remembered.
-    fn room(&self) -> usize {
-        PARTITIONS_MAX.saturating_sub(partition_count(&self.slots.lock()))
-    }
-
     fn create(&self, partitions: IndexMap<Key, Remembered>, uses_topic_ids: bool, now: TimestampMs) -> Context {
         let mut slots = self.slots.lock();
-        if partition_count(&slots).saturating_add(partitions.len()) > PARTITIONS_MAX {
-            return Context::Sessionless(partitions);
-        }
-        if slots.len() >= self.slots_max && !make_room(&mut slots, partitions.len(), now) {
+        let has_slot = slots.len() < self.slots_max || make_room(&mut slots, partitions.len(), now);
+        if !has_slot || remembered(&slots) + partitions.len() > PARTITIONS_MAX {
             return Context::Sessionless(partitions);
         }
         let id = loop {
@@ -181,7 +174,7 @@ impl FetchSessions {
     }
 }
 
-fn partition_count(slots: &HashMap<i32, Slot>) -> usize {
+fn remembered(slots: &HashMap<i32, Slot>) -> usize {
     slots.values().map(|slot| slot.size.load(Ordering::Relaxed)).sum()
 }
 
@@ -224,13 +217,10 @@ impl Session {
                 }
             }
         }
-        // One pass, however many: each removal by itself would move all that follow.
-        let forgotten: HashSet<Key> = forgotten
-            .into_iter()
-            .flat_map(|topic| topic.partitions.into_iter().map(move |index| (topic.topic.clone(), index)))
-            .collect();
-        if !forgotten.is_empty() {
-            self.partitions.retain(|key, _| !forgotten.contains(key));
+        for topic in forgotten {
+            for index in topic.partitions {
+                self.partitions.shift_remove(&(topic.topic.clone(), index));
+            }
         }
         self.start = if self.partitions.is_empty() { 0 } else { self.start % self.partitions.len() };
     }
@@ -240,4 +230,48 @@ fn wanted(request: Request) -> impl Iterator<Item = (Key, fetch::Partition)> {
     request.topics.into_iter().flat_map(|fetch::Topic { topic, partitions }| {
         partitions.into_iter().map(move |partition| ((topic.clone(), partition.index), partition))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::TopicId;
+
+    fn request(session_id: i32, session_epoch: i32, first: i32, count: i32) -> Request {
+        let mut body = vec![0; 4 + 4 + 4 + 1];
+        body.extend(session_id.to_be_bytes());
+        body.extend(session_epoch.to_be_bytes());
+        body.extend([1, 1, 1, 0]);
+        let mut request = Request::parse(15, &body).unwrap();
+        let partition = |index| fetch::Partition {
+            index,
+            current_leader_epoch: -1,
+            fetch_offset: 0,
+            last_fetched_epoch: -1,
+            log_start_offset: -1,
+            max_bytes: 1,
+            replica_directory_id: uuid::Uuid::nil(),
+            high_watermark: i64::MAX,
+        };
+        let topic = TopicKey::Id(TopicId(uuid::Uuid::from_u128(7)));
+        request.topics = vec![fetch::Topic { topic, partitions: (first..first + count).map(partition).collect() }];
+        request
+    }
+
+    #[tokio::test]
+    async fn sessions_remember_a_million_partitions_and_no_more() {
+        let (sessions, now, share) = (FetchSessions::new(1000), TimestampMs(0), 100_000);
+        let mut ids = Vec::new();
+        for _ in 0..PARTITIONS_MAX / share {
+            ids.push(sessions.open(request(0, EPOCH_INITIAL, 0, share as i32), now).await.unwrap().session_id());
+        }
+        assert!(ids.iter().all(|id| *id != 0));
+        let without = sessions.open(request(0, EPOCH_INITIAL, 0, 1), now).await.unwrap();
+        assert_eq!((without.session_id(), without.partitions().len()), (0, 1));
+        // What it has already may change; one more makes it forgotten, and there is room for others.
+        assert!(sessions.open(request(ids[0], 1, 5, 1), now).await.is_ok());
+        let grown = sessions.open(request(ids[0], 2, share as i32, 1), now).await;
+        assert!(matches!(grown, Err(ErrorCode::FetchSessionIdNotFound)));
+        assert_ne!(sessions.open(request(0, EPOCH_INITIAL, 0, 1), now).await.unwrap().session_id(), 0);
+    }
 }

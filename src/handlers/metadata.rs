@@ -8,13 +8,13 @@
 //! Source: `KafkaApis.handleTopicMetadataRequest`.
 
 use super::errors::{controller_error, topic_error};
+use super::partition_view::partitions_from;
 use super::services::endpoint;
 use super::{Call, Client, Services};
 use crate::controller::{Mode, NewTopic};
 use crate::metadata::{ClusterImage, Topic};
-use crate::partition::LookupError;
 use crate::security::{Operation, Resource};
-use crate::types::{PartitionIndex, TopicId, TopicName};
+use crate::types::{TopicId, TopicName};
 use crate::wire::ErrorCode;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -25,6 +25,9 @@ use std::collections::{BTreeSet, HashMap};
 
 /// "Not asked for" in the bit fields of authorized operations.
 const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
+
+/// What coordinators make for themselves, with settings of their own: no client's question creates them.
+const INTERNAL_TOPICS: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
 
 /// What a request asks for.
 enum Wanted {
@@ -151,7 +154,8 @@ async fn named_topics(
 ) -> Vec<MetadataResponseTopic> {
     let missing = |image: &ClusterImage, name: &&String| image.topic(name).is_none();
     let image = services.image();
-    let absent: Vec<String> = names.iter().filter(|name| missing(&image, name)).cloned().collect();
+    let absent = names.iter().filter(|name| missing(&image, name) && !INTERNAL_TOPICS.contains(&name.as_str()));
+    let absent: Vec<String> = absent.cloned().collect();
     let failures = match may_create && services.config.topics.auto_create && !absent.is_empty() {
         true => create(services, client, absent).await,
         false => HashMap::new(),
@@ -201,25 +205,15 @@ async fn create(services: &Services, client: &Client, names: Vec<String>) -> Has
 
 fn described(services: &Services, image: &ClusterImage, client: &Client, topic: &Topic) -> MetadataResponseTopic {
     let hosted = services.partitions.hosted();
-    let partitions = topic.partitions.iter().zip(0i32..).map(|(partition, index)| {
-        let ids = |brokers: &[crate::types::BrokerId]| brokers.iter().map(|b| BrokerId(b.0)).collect::<Vec<_>>();
-        let offline = hosted.topic_by_id(topic.id).and_then(|t| t.partition(PartitionIndex(index)).err());
-        let offline = offline == Some(LookupError::Offline);
-        let leader = partition.leader.filter(|_| !offline).and_then(|leader| image.brokers.get(&leader));
-        let code = match leader.map(|leader| endpoint(leader, &client.listener)) {
-            None => ErrorCode::LeaderNotAvailable.code(),
-            Some(None) => ErrorCode::ListenerNotFound.code(),
-            Some(Some(_)) => 0,
-        };
-        let offline_replicas = if offline { vec![BrokerId(services.config.node_id.0)] } else { vec![] };
+    let partitions = partitions_from(services, client, image, &hosted, topic, 0).map(|view| {
         MetadataResponsePartition::default()
-            .with_error_code(code)
-            .with_partition_index(index)
-            .with_leader_id(BrokerId(if code == 0 { leader.map_or(-1, |leader| leader.id.0) } else { -1 }))
-            .with_leader_epoch(partition.leader_epoch.0)
-            .with_replica_nodes(ids(&partition.replicas))
-            .with_isr_nodes(ids(&partition.isr))
-            .with_offline_replicas(offline_replicas)
+            .with_error_code(view.code)
+            .with_partition_index(view.index)
+            .with_leader_id(view.leader)
+            .with_leader_epoch(view.leader_epoch)
+            .with_replica_nodes(view.replicas)
+            .with_isr_nodes(view.isr)
+            .with_offline_replicas(view.offline_replicas)
     });
     MetadataResponseTopic::default()
         .with_name(Some(WireName(StrBytes::from_string(topic.name.to_string()))))

@@ -11,15 +11,15 @@
 //! Source: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
 use super::errors::{append_error, invalid_batch, lookup_error, producer_refusal};
-use super::services::endpoint;
+use super::leaders::{Leaders, find_topic};
 use super::{Call, Client, Refusal, Services};
 use crate::config::CompressedBatches;
-use crate::partition::{Acks, Hosted, HostedTopic, LeaderBatch, LookupError, Outcome, Partition};
+use crate::partition::{Acks, Hosted, HostedTopic, LeaderBatch, Outcome, Partition};
 use crate::record::{self, BatchInfo, Compression, Rules, Strictness};
-use crate::security::{Operation, Resource};
+use crate::security::Operation;
 use crate::types::{Offset, PartitionIndex, TimestampMs};
 use crate::wire::produce::{self, Head, PartitionAnswer, PartitionData, Request};
-use crate::wire::{CurrentLeader, ErrorCode, NodeEndpoint, TopicRef};
+use crate::wire::{CurrentLeader, ErrorCode, TopicRef};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -214,28 +214,13 @@ impl<'r> Checker<'_, 'r> {
 
     fn find(&mut self, data: PartitionData<'r>) -> Result<Arc<Partition>, PartitionResult> {
         if self.topic.as_ref().is_none_or(|(topic, _)| *topic != data.topic) {
-            self.topic = Some((data.topic, self.find_topic(data.topic)));
+            let found = find_topic(self.services, self.client, self.hosted, data.topic, Operation::Write);
+            self.topic = Some((data.topic, found));
         }
         let (_, topic) = self.topic.as_ref().expect("the topic was just looked up");
         let topic = topic.as_ref().map_err(|code| PartitionResult::failed(*code, None))?;
         let found = topic.partition(PartitionIndex(data.index));
         found.cloned().map_err(|e| PartitionResult::failed(lookup_error(e), None))
-    }
-
-    fn find_topic(&self, topic: TopicRef<'_>) -> Result<Arc<HostedTopic>, ErrorCode> {
-        let (found, missing) = match topic {
-            TopicRef::Name(name) => (self.hosted.topic(name), lookup_error(LookupError::Unknown)),
-            TopicRef::Id(id) => (self.hosted.topic_by_id(id), ErrorCode::UnknownTopicId),
-        };
-        let name = match (topic, found) {
-            (TopicRef::Name(name), _) => name,
-            (_, Some(found)) => found.name.as_str(),
-            _ => return Err(missing),
-        };
-        match self.services.authorizer.allows(&self.client.principal, Operation::Write, Resource::Topic(name)) {
-            true => found.cloned().ok_or(missing),
-            false => Err(ErrorCode::TopicAuthorizationFailed),
-        }
     }
 
     fn validate(
@@ -360,7 +345,7 @@ fn answer(
     waiting: &mut VecDeque<Waiting>,
 ) {
     let leaders = name_leaders(services, client, items);
-    let endpoints: Vec<_> = leaders.iter().map(Leader::endpoint).collect();
+    let endpoints = leaders.endpoints();
     let head = Head { correlation_id: call.correlation_id, throttle_ms: 0, node_endpoints: &endpoints };
     let must_wait = |item: &Item<'_>| {
         let (Acks::All, Some(partition), Some(end)) = (item.acks, &item.partition, item.end) else { return false };
@@ -381,40 +366,13 @@ fn answer(
     waiting.push_back(Waiting { waits: waits.collect(), frame, deadline: Instant::now() + timeout, request_bytes });
 }
 
-/// A leader that an answer names, with where it listens.
-struct Leader {
-    node_id: i32,
-    host: String,
-    port: u16,
-    rack: Option<String>,
-}
-
-impl Leader {
-    fn endpoint(&self) -> NodeEndpoint<'_> {
-        NodeEndpoint { node_id: self.node_id, host: &self.host, port: i32::from(self.port), rack: self.rack.as_deref() }
-    }
-}
-
 /// Says in the answers of partitions that this broker does not lead who does (KIP-951).
-fn name_leaders(services: &Services, client: &Client, items: &mut [Item<'_>]) -> Vec<Leader> {
+fn name_leaders(services: &Services, client: &Client, items: &mut [Item<'_>]) -> Leaders {
     let moved = ErrorCode::NotLeaderOrFollower.code();
-    let mut leaders: Vec<Leader> = Vec::new();
+    let mut leaders = Leaders::default();
     for item in items.iter_mut().filter(|item| item.result.code == moved) {
-        let Some(leadership) = item.partition.as_ref().map(|partition| partition.leadership()) else { continue };
-        let leader_id = leadership.leader.map_or(-1, |leader| leader.0);
-        item.result.current_leader = Some(CurrentLeader { leader_id, leader_epoch: leadership.epoch.0 });
-        let image = services.image();
-        let Some(broker) = leadership.leader.and_then(|leader| image.brokers.get(&leader)) else { continue };
-        if leaders.iter().any(|leader| leader.node_id == broker.id.0) {
-            continue;
-        }
-        if let Some(found) = endpoint(broker, &client.listener) {
-            leaders.push(Leader {
-                node_id: broker.id.0,
-                host: found.host.clone(),
-                port: found.port,
-                rack: broker.rack.clone(),
-            });
+        if let Some(partition) = &item.partition {
+            item.result.current_leader = Some(leaders.name(services, client, partition));
         }
     }
     leaders

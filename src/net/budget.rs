@@ -2,9 +2,11 @@
 //!
 //! Invariants: a frame that arrives in pieces is charged as a whole before more of it is read, so that whoever holds a
 //! charge can finish, and no two half-read frames wait for each other; the charge is returned when the frame was
-//! handled or its connection ended.
+//! handled or its connection ended; while nothing is free, who has no charge reads little. Whoever holds a charge and
+//! does not go on can be told that others wait for it ([`Budget::is_contended`]).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The unit of the budget in bytes.
@@ -15,6 +17,23 @@ const UNIT_BYTES: usize = 1024;
 pub struct Budget {
     units: Arc<Semaphore>,
     total: u32,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Counts itself while it lives.
+struct Waiter<'a>(&'a AtomicUsize);
+
+impl<'a> Waiter<'a> {
+    fn new(count: &'a AtomicUsize) -> Waiter<'a> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiter(count)
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A part of the budget, returned when dropped.
@@ -28,14 +47,25 @@ impl Budget {
     pub fn new(bytes: usize, frame_bytes_max: usize) -> Budget {
         let units = bytes.max(frame_bytes_max).div_ceil(UNIT_BYTES);
         let total = u32::try_from(units.min(Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
-        Budget { units: Arc::new(Semaphore::new(total as usize)), total }
+        Budget { units: Arc::new(Semaphore::new(total as usize)), total, waiting: Arc::default() }
+    }
+
+    /// Whether nothing is free: somebody waits, and takes what comes back.
+    pub fn is_exhausted(&self) -> bool {
+        self.units.available_permits() == 0
     }
 
     /// Waits until `bytes` are free; first come, first served.
     pub async fn charge(&self, bytes: usize) -> Charge {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).min(self.total);
+        let _waiter = Waiter::new(&self.waiting);
         let permit = self.units.clone().acquire_many_owned(units).await.expect("the budget is never closed");
         Charge { _permit: permit }
+    }
+
+    /// Whether somebody waits.
+    pub fn is_contended(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -52,8 +82,10 @@ mod tests {
             async move { budget.charge(4 * UNIT_BYTES).await }
         });
         tokio::task::yield_now().await;
-        assert!(!second.is_finished());
+        assert!(!second.is_finished() && budget.is_contended());
+        assert!(budget.is_exhausted(), "what is free belongs to the one who waits");
         drop(first);
-        second.await.unwrap();
+        drop(second.await.unwrap());
+        assert!(!budget.is_exhausted() && !budget.is_contended());
     }
 }

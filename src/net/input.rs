@@ -10,13 +10,21 @@ use super::{Budget, Charge};
 use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
+use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// Size of the buffers at rest; measured: below 512 KiB large produce requests cost up to twice the CPU.
 const BUFFER_BYTES: usize = 512 << 10;
+/// What is read at once without a charge while the budget is exhausted. It is held until there is room, by any number of
+/// connections.
+const SCARCE_BYTES: usize = 8 << 10;
 /// Buffers at rest on one worker thread, and the largest of them that is kept.
 const KEPT_BUFFERS: usize = 4;
 const KEPT_BUFFER_BYTES: usize = 4 << 20;
+/// How fast a frame must arrive while others wait for the memory that it was promised, after some time to begin with.
+const ARRIVAL_BYTES_PER_SECOND: u64 = 64 << 10;
+const ARRIVAL_BEGINS_WITHIN: Duration = Duration::from_secs(5);
 /// The four bytes in front of a frame that hold its length.
 const LENGTH_BYTES: usize = 4;
 
@@ -44,12 +52,13 @@ pub struct Input {
     frame_bytes_max: usize,
     /// What the frame that is arriving was charged with, in bytes.
     charge: Option<(Charge, usize)>,
+    charged_at: Instant,
 }
 
 impl Input {
     /// Nothing read yet; frames may have up to `frame_bytes_max` bytes.
     pub fn new(frame_bytes_max: usize) -> Input {
-        Input { buffer: Vec::new(), start: 0, end: 0, frame_bytes_max, charge: None }
+        Input { buffer: Vec::new(), start: 0, end: 0, frame_bytes_max, charge: None, charged_at: Instant::now() }
     }
 
     /// Where the frame that begins `skip` bytes behind the start lies in [`bytes`](Input::bytes), without its length
@@ -95,13 +104,25 @@ impl Input {
         }
     }
 
-    /// One read of what the socket has. `Ok(0)` is the end of the stream.
+    /// Whether the frame that arrives is larger than a buffer at rest, and not charged: to be settled before more is read.
+    pub fn must_settle(&self) -> bool {
+        let announced = self.length_at(self.start).ok().flatten().unwrap_or(0);
+        announced >= BUFFER_BYTES && self.charge.is_none()
+    }
+
+    /// One read of what the socket has; little of it when `budget` is exhausted and this is not charged. `Ok(0)` is the end
+    /// of the stream.
     ///
     /// # Errors
     /// `WouldBlock` when the socket is dry; those of the socket.
-    pub fn fill(&mut self, stream: &TcpStream) -> io::Result<usize> {
+    pub fn fill(&mut self, stream: &TcpStream, budget: &Budget) -> io::Result<usize> {
         self.make_room();
-        let read = stream.try_read(&mut self.buffer[self.end..]);
+        let mut room = &mut self.buffer[self.end..];
+        if self.charge.is_none() && budget.is_exhausted() {
+            let most = room.len().min(SCARCE_BYTES);
+            room = &mut room[..most];
+        }
+        let read = stream.try_read(room);
         if let Ok(count) = read {
             self.end += count;
         }
@@ -110,7 +131,9 @@ impl Input {
 
     fn make_room(&mut self) {
         let held = self.end - self.start;
-        if self.buffer.len() < BUFFER_BYTES {
+        // A buffer that grew for a large frame is given back with that frame's charge.
+        let has_outgrown = self.buffer.len() > KEPT_BUFFER_BYTES && self.charge.is_none() && held < BUFFER_BYTES / 4;
+        if self.buffer.len() < BUFFER_BYTES || has_outgrown {
             // The rest of a frame that waited in a buffer of its size, or nothing: go on in a buffer of the worker's.
             let mut buffer = REST.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; BUFFER_BYTES]);
             buffer[..held].copy_from_slice(&self.buffer[self.start..self.end]);
@@ -128,27 +151,56 @@ impl Input {
         }
     }
 
-    /// Prepares for a wait: gives the buffer back when nothing is in it, moves a small rest to a buffer of its size, and
-    /// charges an incomplete frame to the budget, waiting until there is room.
+    /// Prepares for a wait for more bytes: gives the buffer back when nothing is in it, moves a small rest to a buffer of
+    /// its size, and charges an incomplete frame to the budget, waiting until there is room.
     pub async fn settle(&mut self, budget: &Budget) {
+        let held = self.shrink();
+        let announced = self.length_at(self.start).ok().flatten().unwrap_or(0).max(held);
+        self.charge_with(announced, budget).await;
+    }
+
+    /// As [`settle`](Input::settle), for a wait in which nothing is read: only what is here is charged.
+    pub async fn set_aside(&mut self, budget: &Budget) {
+        let held = self.shrink();
+        if self.charge.as_ref().is_some_and(|(_, bytes)| *bytes > held) {
+            self.charge = None;
+        }
+        self.charge_with(held, budget).await;
+    }
+
+    /// Takes no more memory than what is held, and says how much that is.
+    fn shrink(&mut self) -> usize {
         let held = self.end - self.start;
         if held == 0 {
-            self.charge = None;
             rest(std::mem::take(&mut self.buffer));
             (self.start, self.end) = (0, 0);
-            return;
         }
         if held < BUFFER_BYTES / 4 && self.buffer.len() >= BUFFER_BYTES {
             let remainder = self.buffer[self.start..self.end].to_vec();
             rest(std::mem::replace(&mut self.buffer, remainder));
             (self.start, self.end) = (0, held);
         }
-        let announced = self.length_at(self.start).ok().flatten().unwrap_or(0).max(held);
-        if self.charge.as_ref().is_none_or(|(_, bytes)| *bytes < announced) {
+        held
+    }
+
+    async fn charge_with(&mut self, wanted: usize, budget: &Budget) {
+        if wanted == 0 {
+            self.charge = None;
+        } else if self.charge.as_ref().is_none_or(|(_, bytes)| *bytes < wanted) {
             // Given back first: nobody waits for the budget while holding a part of it.
             self.charge = None;
-            self.charge = Some((budget.charge(announced).await, announced));
+            self.charge = Some((budget.charge(wanted).await, wanted));
+            self.charged_at = Instant::now();
         }
+    }
+
+    /// Until when more of an incomplete frame must have arrived, should others wait for the budget; `None` when no frame
+    /// is arriving.
+    pub fn more_due_at(&self) -> Option<Instant> {
+        let is_arriving = self.charge.is_some() && matches!(self.frame(0), Ok(None));
+        let held = (self.end - self.start) as u64;
+        let earned = Duration::from_millis(held * 1000 / ARRIVAL_BYTES_PER_SECOND);
+        is_arriving.then(|| self.charged_at + ARRIVAL_BEGINS_WITHIN + earned)
     }
 }
 
@@ -189,7 +241,7 @@ mod tests {
             }
             input.settle(budget).await;
             stream.readable().await.unwrap();
-            match input.fill(stream) {
+            match input.fill(stream, budget) {
                 Ok(count) => assert!(count > 0),
                 Err(e) => assert_eq!(e.kind(), io::ErrorKind::WouldBlock),
             }
@@ -225,10 +277,27 @@ mod tests {
         client.write_all(&100_000_000u32.to_be_bytes()).await.unwrap();
         let mut input = Input::new(100 << 20);
         server.readable().await.unwrap();
-        assert_eq!(input.fill(&server).unwrap(), 4);
-        assert!(input.frame(0).unwrap().is_none());
-        input.settle(&Budget::new(100 << 20, 100 << 20)).await;
+        let budget = Budget::new(100 << 20, 100 << 20);
+        assert_eq!(input.fill(&server, &budget).unwrap(), 4);
+        assert!(input.frame(0).unwrap().is_none() && input.must_settle());
+        input.settle(&budget).await;
         assert_eq!(input.buffer.capacity(), 4);
+    }
+
+    #[tokio::test]
+    async fn with_an_exhausted_budget_little_is_read_until_there_is_room() {
+        let (mut client, server) = pair().await;
+        client.write_all(&[&(300u32 << 10).to_be_bytes()[..], &[7; 100 << 10]].concat()).await.unwrap();
+        let budget = Budget::new(1 << 20, 1 << 20);
+        let all = budget.charge(1 << 20).await;
+        let mut input = Input::new(1 << 20);
+        server.readable().await.unwrap();
+        assert_eq!(input.fill(&server, &budget).unwrap(), SCARCE_BYTES);
+        let settled = tokio::time::timeout(std::time::Duration::from_millis(20), input.settle(&budget)).await;
+        assert!(settled.is_err() && input.buffer.capacity() <= SCARCE_BYTES);
+        drop(all);
+        input.settle(&budget).await;
+        assert!(input.fill(&server, &budget).unwrap() > SCARCE_BYTES);
     }
 
     #[test]

@@ -14,19 +14,30 @@ use tokio::net::TcpStream;
 /// The most that one `sendfile` is asked for.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
-/// Sends all of `out`. A client that takes nothing for `stall_max` is given up.
+/// Sends what the socket takes at once. Whether all of `out` is sent.
 ///
 /// # Errors
-/// Those of the socket; `UnexpectedEof` when a file is shorter than its slice; `TimedOut`.
-pub async fn send(stream: &TcpStream, out: &mut Outgoing, stall_max: Option<Duration>) -> io::Result<()> {
+/// Those of the socket; `UnexpectedEof` when a file is shorter than its slice.
+pub fn send_at_once(stream: &TcpStream, out: &mut Outgoing) -> io::Result<bool> {
     while !out.is_empty() {
         match stream.try_io(Interest::WRITABLE, || send_some(stream, out)) {
             Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => match stall_max {
-                Some(stall_max) => tokio::time::timeout(stall_max, stream.writable()).await??,
-                None => stream.writable().await?,
-            },
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(e) => return Err(e),
+        }
+    }
+    Ok(true)
+}
+
+/// Sends all of `out`. A client that takes nothing for `stall_max` is given up.
+///
+/// # Errors
+/// As [`send_at_once`]; `TimedOut`.
+pub async fn send(stream: &TcpStream, out: &mut Outgoing, stall_max: Option<Duration>) -> io::Result<()> {
+    while !send_at_once(stream, out)? {
+        match stall_max {
+            Some(stall_max) => tokio::time::timeout(stall_max, stream.writable()).await??,
+            None => stream.writable().await?,
         }
     }
     Ok(())

@@ -412,6 +412,34 @@ impl Partition {
         Ok(log_start)
     }
 
+    /// Deletes what retention gives up, and the files whose delay is over. Blocks on the disk.
+    ///
+    /// # Errors
+    /// A segment or file could not be removed.
+    pub(super) fn delete_old_segments(&self, now: TimestampMs) -> Result<(), storage::Error> {
+        let deleted = self.log.delete_old_segments(now);
+        // Who waits below the new log start, or for a log that failed, must hear of it.
+        if !matches!(deleted, Ok(0)) {
+            self.wake_all();
+        }
+        self.log.delete_due(now).and(deleted).map(drop)
+    }
+
+    /// Syncs what was written since the last time. Blocks on the disk.
+    ///
+    /// # Errors
+    /// The log is offline now.
+    pub(super) fn sync(&self) -> Result<(), storage::Error> {
+        if self.log.recovery_point() >= self.log.positions().log_end {
+            return Ok(());
+        }
+        let synced = self.log.flush();
+        if synced.is_err() {
+            self.wake_all();
+        }
+        synced
+    }
+
     /// The partition goes: whoever waits for it hears of it.
     pub(super) fn wake_all(&self) {
         self.waits.wake_all();

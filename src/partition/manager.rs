@@ -30,6 +30,8 @@ pub enum Hosting {
     Here(Arc<Partition>),
     /// It should be here, but its log could not be opened.
     Offline,
+    /// The same, for want of room on the disk: tried again by [`PartitionManager::open_waiting`].
+    WaitsForRoom,
     /// Other brokers have it.
     Elsewhere,
 }
@@ -46,14 +48,19 @@ pub struct HostedTopic {
 }
 
 impl HostedTopic {
+    fn waits(&self) -> bool {
+        self.partitions.iter().any(|partition| matches!(partition, Hosting::WaitsForRoom))
+    }
+
     /// The partition with this number.
     ///
     /// # Errors
     /// [`LookupError`].
     pub fn partition(&self, index: PartitionIndex) -> Result<&Arc<Partition>, LookupError> {
         match usize::try_from(index.0).ok().and_then(|i| self.partitions.get(i)) {
+            Some(Hosting::Here(partition)) if partition.log().is_offline() => Err(LookupError::Offline),
             Some(Hosting::Here(partition)) => Ok(partition),
-            Some(Hosting::Offline) => Err(LookupError::Offline),
+            Some(Hosting::Offline | Hosting::WaitsForRoom) => Err(LookupError::Offline),
             Some(Hosting::Elsewhere) => Err(LookupError::Elsewhere),
             None => Err(LookupError::Unknown),
         }
@@ -174,6 +181,20 @@ impl PartitionManager {
         self.applied.send_replace(image.index);
     }
 
+    /// Tries again to open the partitions for which there was no room. Blocks on the disk.
+    pub fn open_waiting(&self) {
+        let directory = self.directory.lock();
+        let Some(directory) = &*directory else { return };
+        let before = self.hosted.load_full();
+        let (waiting, mut topics): (Vec<_>, Vec<_>) = before.by_id.values().cloned().partition(|topic| topic.waits());
+        if waiting.is_empty() {
+            return;
+        }
+        let metadata: Vec<_> = waiting.iter().map(|topic| &topic.metadata).collect();
+        topics.extend(self.host(directory, &metadata, &before));
+        self.hosted.store(Arc::new(Hosted::of(topics)));
+    }
+
     /// Opens or changes the partitions of these topics, all topics' partitions side by side.
     fn host(
         &self,
@@ -248,9 +269,9 @@ impl PartitionManager {
     /// Deletes the segments that retention gives up, and the files whose delay is over. Blocks on the disk.
     pub fn delete_old_segments(&self) {
         let now = self.clock.now();
-        for log in self.logs() {
-            if let Err(e) = log.delete_old_segments(now).and_then(|_| log.delete_due(now)) {
-                error!(topic_partition = %log.topic_partition(), error = %e, "retention of a log failed");
+        for partition in self.online() {
+            if let Err(e) = partition.delete_old_segments(now) {
+                error!(topic_partition = %partition.topic_partition(), error = %e, "retention of a log failed");
             }
         }
         if let Some(directory) = &*self.directory.lock()
@@ -263,23 +284,21 @@ impl PartitionManager {
     /// Forgets producers that were idle for too long.
     pub fn expire_producers(&self) {
         let now = self.clock.now();
-        for log in self.logs() {
-            log.expire_producers(now, self.config.storage.producer_expiry);
+        for partition in self.online() {
+            partition.log().expire_producers(now, self.config.storage.producer_expiry);
         }
     }
 
     /// Syncs what was written, and checkpoints how far: what is synced need not be looked at after a crash. Blocks on the
     /// disk.
     pub fn sync(&self) {
-        for log in self.logs() {
-            if log.recovery_point() < log.positions().log_end
-                && let Err(e) = log.flush()
-            {
-                error!(topic_partition = %log.topic_partition(), error = %e, "a log could not be synced");
+        for partition in self.online() {
+            if let Err(e) = partition.sync() {
+                error!(topic_partition = %partition.topic_partition(), error = %e, "a log could not be synced");
             }
         }
         if let Some(directory) = &*self.directory.lock()
-            && let Err(e) = directory.checkpoint(&self.logs())
+            && let Err(e) = directory.checkpoint(&logs(&self.hosted.load()))
         {
             error!(error = %e, "the checkpoints could not be written");
         }
@@ -305,17 +324,24 @@ impl PartitionManager {
         }
     }
 
-    fn logs(&self) -> Vec<Arc<Log>> {
-        logs(&self.hosted.load())
+    /// The partitions whose logs work.
+    fn online(&self) -> Vec<Arc<Partition>> {
+        let mut partitions = here(&self.hosted.load());
+        partitions.retain(|partition| !partition.log().is_offline());
+        partitions
     }
 }
 
-fn logs(hosted: &Hosted) -> Vec<Arc<Log>> {
+fn here(hosted: &Hosted) -> Vec<Arc<Partition>> {
     let here = |hosting: &Hosting| match hosting {
-        Hosting::Here(partition) => Some(partition.log().clone()),
-        Hosting::Offline | Hosting::Elsewhere => None,
+        Hosting::Here(partition) => Some(partition.clone()),
+        Hosting::WaitsForRoom | Hosting::Offline | Hosting::Elsewhere => None,
     };
     hosted.by_id.values().flat_map(|topic| topic.partitions.iter().filter_map(here)).collect()
+}
+
+fn logs(hosted: &Hosted) -> Vec<Arc<Log>> {
+    here(hosted).iter().map(|partition| partition.log().clone()).collect()
 }
 
 fn offline(topic_partition: TopicPartition, source: storage::Error) -> Hosting {
@@ -323,7 +349,7 @@ fn offline(topic_partition: TopicPartition, source: storage::Error) -> Hosting {
         topic = %topic_partition.topic, partition = %topic_partition.partition, error = %source,
         "a partition's log could not be opened; the partition is offline"
     );
-    Hosting::Offline
+    if source.is_no_room() { Hosting::WaitsForRoom } else { Hosting::Offline }
 }
 
 /// `open(0..count)`, by as many threads as it is worth.

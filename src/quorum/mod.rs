@@ -257,7 +257,11 @@ async fn start(path: &Path, config: &QuorumConfig, retention: Retention, failure
     let led = tokio::time::timeout(START_DEADLINE, lead(&raft, node_id)).await;
     match led {
         Ok(Ok(())) => Ok(Started { raft, published, log_grown, log_room }),
-        Ok(Err(e)) => Err(Error::Engine(e)),
+        Ok(Err(e)) => {
+            // That the engine is gone says less than what it died of.
+            let died_of = raft.metrics().borrow().running_state.clone().err();
+            Err(Error::Engine(died_of.map_or(e, |cause| cause.to_string())))
+        }
         Err(_) => Err(Error::Engine(format!("it did not lead within {} seconds", START_DEADLINE.as_secs()))),
     }
 }

@@ -5,26 +5,22 @@
 //!   waits for replicas overlap. Every other request is a barrier: it begins when all before it are answered, and ends
 //!   before the next begins (as Kafka's muted channel);
 //! * at most 64 Produce frames, or 8 MiB of them, are unanswered; then nothing more is read;
-//! * answers of more than 256 KiB are sent before the next request is handled: who asks much and reads nothing makes the
-//!   broker hold one answer, not all of them;
-//! * what waits (a long poll, replicas, a full socket, the memory budget, the controller) holds no lock and no worker, and
-//!   ends when the broker stops;
-//! * a connection that always has something to do gives its worker away from time to time.
+//! * what waits (a long poll, replicas, a full socket, the memory budget, the controller) holds no lock and no worker, and ends when the broker stops;
+//! * a client that never pauses gives way to others, and what is answered to it is sent before it becomes much.
 
 use crate::handlers::produce::Waiting;
 use crate::handlers::{Call, Client, Refusal, Services, answer, fetch, produce};
-use crate::net::{Budget, FrameError, Input, send};
+use crate::net::{Budget, FrameError, Input, send, send_at_once};
 use crate::runtime::Outgoing;
 use crate::wire::{ApiKey, HeaderError, api_versions, parse_header};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::task::coop::consume_budget;
-use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tracing::{debug, info, warn};
@@ -32,10 +28,13 @@ use tracing::{debug, info, warn};
 /// How many Produce frames, and how many bytes of them, may be unanswered.
 const UNANSWERED_MAX: usize = 64;
 const UNANSWERED_BYTES_MAX: usize = 8 << 20;
-/// More answers than this are not collected before they are sent.
-const COLLECTED_BYTES_MAX: usize = 256 << 10;
-/// So many reads follow each other before others get the worker.
-const READS_IN_A_ROW_MAX: u32 = 16;
+/// Answers that are sent before the next request is handled: a request of twenty bytes may have an answer of a megabyte.
+const UNSENT_BYTES_MAX: u64 = 256 << 10;
+/// What is handled before others get the worker: the bytes of requests, and for each a part of what it costs at least.
+const SHARE_BYTES: usize = 1 << 20;
+const REQUEST_COST_BYTES: usize = 4 << 10;
+/// How often it is looked whether others wait for the memory of a frame that does not arrive.
+const CONTENTION_PAUSE: Duration = Duration::from_secs(1);
 /// An idle wait without a limit is looked at again after this long.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -50,8 +49,9 @@ pub(super) struct Connection {
     waiting: VecDeque<Waiting>,
     idle_time_max: Duration,
     last_activity: Instant,
+    /// What was handled since others had the worker.
+    share_used: usize,
     idle: Pin<Box<Sleep>>,
-    reads_in_a_row: u32,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -62,6 +62,8 @@ enum End {
     Closed,
     #[error("it was idle for too long")]
     Idle,
+    #[error("its request arrives too slowly, and others wait for the memory")]
+    TooSlow,
     #[error("the broker stops")]
     Stopped,
     #[error(transparent)]
@@ -90,8 +92,8 @@ impl Connection {
             waiting: VecDeque::new(),
             idle_time_max,
             last_activity: Instant::now(),
+            share_used: 0,
             idle: Box::pin(tokio::time::sleep(idle_time_max)),
-            reads_in_a_row: 0,
             stop: Box::pin(stop.cancelled_owned()),
             stream,
             client,
@@ -120,7 +122,7 @@ impl Connection {
             End::Refused { refusal: Refusal::UnansweredError(_), .. } => {
                 debug!(%peer, software, reason = %end, "a connection was closed");
             }
-            End::Frame(_) | End::Header(_) | End::Refused { .. } => {
+            End::TooSlow | End::Frame(_) | End::Header(_) | End::Refused { .. } => {
                 warn!(%peer, software, reason = %end, "a connection was closed");
             }
         }
@@ -129,28 +131,44 @@ impl Connection {
     /// Handles what has arrived, sends the answers, waits for more.
     async fn turn(&mut self) -> Result<(), End> {
         while self.may_take_more() && self.handle_next().await? {
-            if self.out.bytes.len() > COLLECTED_BYTES_MAX {
+            if self.out.waiting_bytes() >= UNSENT_BYTES_MAX {
                 self.flush().await?;
             }
-            consume_budget().await;
+            self.give_way().await?;
         }
         self.flush().await?;
         if !self.may_take_more() {
             return self.wait().await;
         }
-        if self.reads_in_a_row == READS_IN_A_ROW_MAX {
-            self.reads_in_a_row = 0;
-            yield_now().await;
+        if self.input.must_settle() {
+            self.settle().await?;
         }
-        match self.input.fill(&self.stream) {
+        match self.input.fill(&self.stream, &self.budget) {
             Ok(0) => Err(End::Closed),
             Ok(_) => {
                 self.last_activity = Instant::now();
-                self.reads_in_a_row += 1;
-                Ok(())
+                self.use_share(0);
+                self.give_way().await
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.wait().await,
             Err(e) => Err(e.into()),
+        }
+    }
+
+    fn use_share(&mut self, bytes: usize) {
+        self.share_used += bytes + REQUEST_COST_BYTES;
+    }
+
+    /// Lets others have the worker when this connection had its share: sockets that are always ready never suspend.
+    async fn give_way(&mut self) -> Result<(), End> {
+        if self.share_used < SHARE_BYTES {
+            return Ok(());
+        }
+        self.share_used = 0;
+        tokio::select! {
+            biased;
+            () = &mut self.stop => Err(End::Stopped),
+            () = tokio::task::yield_now() => Ok(()),
         }
     }
 
@@ -161,9 +179,21 @@ impl Connection {
 
     /// Waits until there is something to read, a Produce can be answered, or the connection must end.
     async fn wait(&mut self) -> Result<(), End> {
-        self.reads_in_a_row = 0;
-        self.settle().await?;
+        self.share_used = 0;
         let may_read = self.may_take_more();
+        if may_read {
+            self.settle().await?
+        } else {
+            self.set_aside().await?
+        }
+        // At least a moment from now: looked at again and again only while nobody else waits.
+        let more_due_at = self.input.more_due_at().map(|at| at.max(Instant::now() + CONTENTION_PAUSE));
+        let more_due = async {
+            match more_due_at.filter(|_| may_read) {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         let front = async {
             match self.waiting.front_mut() {
                 Some(front) => front.complete().await,
@@ -179,6 +209,7 @@ impl Connection {
             }
             ready = self.stream.readable(), if may_read => Ok(ready?),
             () = &mut self.stop => Err(End::Stopped),
+            () = more_due => if self.budget.is_contended() { Err(End::TooSlow) } else { Ok(()) },
             () = &mut self.idle => {
                 let ends_at = self.last_activity + self.idle_time_max;
                 if ends_at <= Instant::now() {
@@ -190,27 +221,40 @@ impl Connection {
         }
     }
 
-    async fn flush(&mut self) -> Result<(), End> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
+    /// Prepares the read buffer for a wait in which nothing is read.
+    async fn set_aside(&mut self) -> Result<(), End> {
         tokio::select! {
             biased;
-            sent = send(&self.stream, &mut self.out, Some(self.idle_time_max)) => sent?,
-            () = &mut self.stop => return Err(End::Stopped),
+            () = self.input.set_aside(&self.budget) => Ok(()),
+            () = &mut self.stop => Err(End::Stopped),
         }
-        // As Kafka's selector counts it: a client that waited for its answer was not idle.
-        self.last_activity = Instant::now();
-        Ok(())
     }
 
-    /// Prepares the read buffer for a wait; the memory budget may have to be waited for.
+    /// Prepares the read buffer for a wait for more; the memory budget may have to be waited for.
     async fn settle(&mut self) -> Result<(), End> {
         tokio::select! {
             biased;
             () = self.input.settle(&self.budget) => Ok(()),
             () = &mut self.stop => Err(End::Stopped),
+            () = tokio::time::sleep_until(self.last_activity + self.idle_time_max) => Err(End::Idle),
         }
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        if !send_at_once(&self.stream, &mut self.out)? {
+            tokio::select! {
+                biased;
+                sent = send(&self.stream, &mut self.out, Some(self.idle_time_max)) => sent?,
+                () = &mut self.stop => return Err(End::Stopped),
+                never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
+            }
+        }
+        // As Kafka's selector counts it: a client that waited for its answer was not idle.
+        self.last_activity = Instant::now();
+        Ok(())
     }
 
     /// Handles a run of Produce frames or one other request. `false`: no whole frame is there.
@@ -218,11 +262,13 @@ impl Connection {
         let produced = self.handle_produce_run()?;
         if produced > 0 {
             self.input.consume(produced);
+            self.use_share(produced);
             return Ok(true);
         }
         let Some(range) = self.input.frame(0)? else { return Ok(false) };
         self.answer_waiting().await?;
         let consumed = Input::size_bytes(&range);
+        self.use_share(consumed);
         let (header, body) = match parse_header(&self.input.bytes()[range]) {
             Ok(parsed) => parsed,
             Err(HeaderError::UnsupportedApiVersions { correlation_id, .. }) => {
@@ -255,12 +301,13 @@ impl Connection {
     /// A fetch may wait: what was answered before is sent, and the read buffer given back.
     async fn fetch(&mut self, correlation_id: i32, request: fetch::Request) -> Result<(), End> {
         self.flush().await?;
-        self.settle().await?;
+        let patience = self.last_activity + self.idle_time_max;
         tokio::select! {
             biased;
             () = fetch::handle(&self.services, &self.client, correlation_id, request, &mut self.out) => {}
-            () = hung_up(&self.stream) => return Err(End::Closed),
+            () = hung_up(&self.stream, patience) => return Err(End::Closed),
             () = &mut self.stop => return Err(End::Stopped),
+            never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
         }
         self.flush().await
     }
@@ -269,7 +316,7 @@ impl Connection {
     fn handle_produce_run(&mut self) -> Result<usize, End> {
         let mut consumed = 0;
         let mut frames = Vec::new();
-        while frames.len() + self.waiting.len() < UNANSWERED_MAX {
+        while frames.len() + self.waiting.len() < UNANSWERED_MAX && consumed < UNANSWERED_BYTES_MAX {
             // A bad length behind good frames ends the connection when they are handled.
             let Ok(Some(range)) = self.input.frame(consumed) else { break };
             let size = Input::size_bytes(&range);
@@ -305,8 +352,16 @@ impl Connection {
     }
 }
 
-/// Ends when the client closed its side while nothing else of it is waiting to be read.
-async fn hung_up(stream: &TcpStream) {
+/// Gives the read buffer back, or charges what is in it, for as long as something else is waited for: what stands behind a
+/// request may wait for the budget, the request and its answer do not.
+async fn set_aside_for_good(input: &mut Input, budget: &Budget) -> Infallible {
+    input.set_aside(budget).await;
+    std::future::pending().await
+}
+
+/// Ends when the client closed its side. With more of its requests waiting to be read that cannot be seen, and it is given
+/// up after `patience`, as Kafka closes a connection that is idle with a request under way.
+async fn hung_up(stream: &TcpStream, patience: Instant) {
     use rustix::net::{RecvFlags, recv};
     loop {
         if stream.readable().await.is_err() {
@@ -319,7 +374,7 @@ async fn hung_up(stream: &TcpStream) {
         match peeked {
             Ok(0) => return,
             // The next request is here: it is read after this one is answered.
-            Ok(_) => std::future::pending().await,
+            Ok(_) => return tokio::time::sleep_until(patience).await,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return,
         }

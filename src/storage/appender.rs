@@ -8,6 +8,7 @@
 
 use crate::config::{LogConfig, TimestampType};
 use crate::record::{self, BatchInfo, HEADER_BYTES};
+use crate::storage::error::is_disk_full;
 use crate::storage::index::{self, Index};
 use crate::storage::log::{self, Log, State};
 use crate::storage::producers::{ProducerRefusal, Verdict};
@@ -362,10 +363,6 @@ impl Drop for Appender<'_> {
 /// Positions in a segment must fit into Kafka's signed 32 bits.
 pub(super) fn segment_bytes(config: &LogConfig) -> u64 {
     u64::from(config.segment_bytes.min(i32::MAX as u32))
-}
-
-fn is_disk_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl State {

@@ -74,7 +74,8 @@ impl LeaderEpochs {
     /// Where records of `epoch` and before end: the largest epoch that is not above it, and the first offset of the
     /// next one; `None` when the epoch is not known here (`endOffsetFor`).
     pub(super) fn end_offset(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
-        if epoch < LeaderEpoch(0) {
+        // Other negative numbers lie below the first epoch, in Kafka too.
+        if epoch == LeaderEpoch::NONE {
             return None;
         }
         if self.latest()?.epoch == epoch {

@@ -92,10 +92,19 @@ impl Error {
         move |source| Error::Io { operation, path, source }
     }
 
+    /// True when the disk, or what this user may have of it, is full: the same may work later.
+    pub fn is_no_room(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if is_disk_full(source))
+    }
+
     /// True when a file of that name is not there.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
+}
+
+pub(super) fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Why nothing was read.

@@ -185,6 +185,17 @@ impl Producers {
         }
     }
 
+    /// Takes over the batches before the last one of each producer, from what was replayed of the same log's end.
+    pub(super) fn remember(&mut self, replayed: &Producers) {
+        for (id, entry) in &mut self.entries {
+            let Some(found) = replayed.entries.get(id).filter(|found| found.epoch == entry.epoch) else { continue };
+            let last = |entry: &Entry| entry.batches.last().map(|b| (b.last_sequence, b.last_offset));
+            if last(found) == last(entry) && found.batches.len() > entry.batches.len() {
+                entry.batches.clone_from(&found.batches);
+            }
+        }
+    }
+
     /// Forgets producers that wrote nothing for `age_max`, unless they are in a transaction. How many.
     pub(super) fn expire(&mut self, now: TimestampMs, age_max: Duration) -> usize {
         let before = self.entries.len();

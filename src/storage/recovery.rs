@@ -27,6 +27,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tracing::{info, warn};
 
+/// As many bytes before the newest snapshot are looked at for batches that may be sent again: five of the largest batches
+/// of three producers. Only headers are read.
+const REMEMBERED_BYTES: u64 = 16 << 20;
+
 /// What the directory's checkpoints say about a log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Checkpoints {
@@ -290,7 +294,54 @@ impl Recovery<'_> {
             }
         }
         self.walk(segments, from, offset, |batch| producers.replay(batch))?;
+        if !producers.entries.is_empty() {
+            producers.remember(&self.latest_producers(offset, segments));
+        }
         Ok(producers)
+    }
+
+    /// What the last batches below `offset` tell of their producers: a snapshot has one batch of each, and those before
+    /// it may come again, because their answers were lost. What cannot be read here tells nothing: the batches that
+    /// matter were looked at already.
+    fn latest_producers(&self, offset: Offset, segments: &[Arc<Segment>]) -> Producers {
+        let count = segments.partition_point(|s| s.base_offset < offset);
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        for segment in segments[..count].iter().rev() {
+            let start = segment.end().saturating_sub(REMEMBERED_BYTES - bytes);
+            pieces.push((segment, start));
+            bytes += segment.end() - start;
+            if bytes >= REMEMBERED_BYTES {
+                break;
+            }
+        }
+        let mut producers = Producers::default();
+        for (segment, start) in pieces.into_iter().rev() {
+            let _ = self.replay_tail(segment, start, offset, &mut producers);
+        }
+        producers
+    }
+
+    /// Replays the batches of a segment that end after `start` and lie below `offset`.
+    fn replay_tail(
+        &self,
+        segment: &Segment,
+        start: u64,
+        offset: Offset,
+        producers: &mut Producers,
+    ) -> Result<(), Error> {
+        let file = self.open_log_file(segment.base_offset)?;
+        let start = match start {
+            0 => 0,
+            _ => segment.load_index(&file, self.folder, self.config.index_interval_bytes)?.0.position_before(start),
+        };
+        let mut headers = Headers::new(&file, None, start, segment.end());
+        while let Some((_, batch)) = headers.next().map_err(|fault| fault.at(self.folder))? {
+            if batch.base_offset >= offset {
+                break;
+            }
+            producers.replay(&batch);
+        }
+        Ok(())
     }
 
     /// Shows the headers of all batches in a range of offsets.

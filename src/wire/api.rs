@@ -160,8 +160,9 @@ is answered in the form of version 0 with `UNSUPPORTED_VERSION` (35). No feature
 `group.version`, …) is supported or finalized.
 
 Stricter than Kafka: a client id or a string that is not UTF-8, and a request other than Produce and Fetch that would
-take more memory decoded than 1 MiB and eight times its size, or than 64 MiB, close the connection. Kafka replaces what is
-not UTF-8, and allocates. Bytes after the end of a request are skipped, as in Kafka: librdkafka 2.16 sends some.
+take more memory decoded than 1 MiB and eight times its size, or than 64 MiB, close the connection; so do a Fetch of more
+than 131,072 partitions and a Produce of as many, or of more than 2,048 and one for each 64 bytes, which only partitions
+without records can be. Kafka replaces what is not UTF-8, and allocates. Bytes after the end of a request are skipped, as in Kafka: librdkafka 2.16 sends some.
 
 | Key | API | Versions advertised | Versions served |
 |---:|---|---|---|

@@ -2,7 +2,8 @@
 //! not be in memory.
 //!
 //! Invariants:
-//! * a parsed [`Request`] is at most some eight times as large as its body, whatever counts the body claims;
+//! * a parsed [`Request`] is at most some ten times as large as its body, whatever counts the body claims, and has at
+//!   most 131,072 partitions;
 //! * topics without partitions vanish, as they do in Kafka's maps;
 //! * a record set is never null in a response, only empty (librdkafka and others read null as a broken response);
 //! * the bytes after a record set (tagged fields, from version 12) are written by the call that follows it.
@@ -15,12 +16,17 @@
 //! Missing: the snapshot id of the response (tag 2), which only raft logs that are fetched have.
 
 use super::primitive::{Encoding, Reader, Writer, end_frame};
-use super::{CurrentLeader, Malformed, NodeEndpoint, PARTITIONS_MAX, TOO_MANY_PARTITIONS, TopicRef};
-use crate::types::{TopicId, TopicName};
+use super::{CurrentLeader, Malformed, NodeEndpoint, TopicRef};
+use crate::types::TopicId;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 const VERSION_FLEXIBLE: i16 = 12;
 const VERSION_TOPIC_IDS: i16 = 13;
+
+/// The most partitions that one request may name: with half a kilobyte for each while it is handled, 64 MiB, which is
+/// what other requests may take when they are decoded.
+const PARTITIONS_MAX: usize = 131_072;
 
 /// A fetch request. Fields that a version lacks have Kafka's defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +60,24 @@ pub struct Request {
 }
 
 /// A topic as a request names it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopicKey {
-    /// By name, up to version 12. Not checked to be a legal one, but for its length. Shared: every partition has it.
+    /// By name, up to version 12. Not checked to be a legal one, and shared: a session has it in the key of every
+    /// partition, and a name of 32 KiB with a hundred thousand partitions must not become gigabytes.
     Name(Arc<str>),
     /// By id, from version 13.
     Id(TopicId),
+}
+
+impl Hash for TopicKey {
+    /// Of a name no more than a topic may have: each partition of a request is hashed with it.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        const NAME_BYTES_MAX: usize = 249;
+        match self {
+            TopicKey::Name(name) => name.as_bytes()[..name.len().min(NAME_BYTES_MAX)].hash(state),
+            TopicKey::Id(id) => id.hash(state),
+        }
+    }
 }
 
 impl TopicKey {
@@ -170,11 +188,7 @@ fn parse_topic(reader: &mut Reader<'_>, version: i16) -> Result<TopicKey, Malfor
     Ok(if version >= VERSION_TOPIC_IDS {
         TopicKey::Id(reader.topic_id("a topic id")?)
     } else {
-        let name = reader.string("a topic name")?;
-        if name.len() > TopicName::LENGTH_MAX {
-            return Err(reader.malformed("longer than any topic's name").within("a topic name"));
-        }
-        TopicKey::Name(name.into())
+        TopicKey::Name(reader.string("a topic name")?.into())
     })
 }
 
@@ -185,12 +199,11 @@ fn parse_topics(reader: &mut Reader<'_>, version: i16) -> Result<Vec<Topic>, Mal
         9..VERSION_FLEXIBLE => 28,
         VERSION_FLEXIBLE.. => 33,
     };
-    let mut topics = Vec::new();
-    let mut partitions_left = PARTITIONS_MAX;
+    let (mut topics, mut left) = (Vec::new(), PARTITIONS_MAX);
     for _ in 0..reader.count(topic_bytes_min(version), "the topics")? {
         let topic = parse_topic(reader, version)?;
         let count = reader.count(partition_bytes_min, "the partitions")?;
-        partitions_left = partitions_left.checked_sub(count).ok_or_else(|| reader.malformed(TOO_MANY_PARTITIONS))?;
+        left = left.checked_sub(count).ok_or_else(|| reader.impossible("the number of partitions"))?;
         let mut partitions = Vec::with_capacity(count);
         for _ in 0..count {
             partitions.push(parse_partition(reader, version)?);
@@ -226,10 +239,11 @@ fn parse_partition(reader: &mut Reader<'_>, version: i16) -> Result<Partition, M
 }
 
 fn parse_forgotten(reader: &mut Reader<'_>, version: i16) -> Result<Vec<ForgottenTopic>, Malformed> {
-    let mut topics = Vec::new();
+    let (mut topics, mut left) = (Vec::new(), PARTITIONS_MAX);
     for _ in 0..reader.count(topic_bytes_min(version), "the forgotten topics")? {
         let topic = parse_topic(reader, version)?;
         let count = reader.count(4, "the forgotten partitions")?;
+        left = left.checked_sub(count).ok_or_else(|| reader.impossible("the number of forgotten partitions"))?;
         let mut partitions = Vec::with_capacity(count);
         for _ in 0..count {
             partitions.push(reader.int32("a forgotten partition")?);

@@ -27,8 +27,3 @@ pub use frame::{EncodeError, decode, encode_response};
 pub use header::{HeaderError, RequestHeader, parse_header};
 pub use malformed::Malformed;
 pub use primitive::{CurrentLeader, NodeEndpoint, TopicRef};
-
-/// How many partitions a Produce or a Fetch may name: more than a cluster has. While it is handled, each takes some 400
-/// bytes, many times what the shortest take on the wire.
-const PARTITIONS_MAX: usize = 200_000;
-const TOO_MANY_PARTITIONS: &str = "more partitions than a request may name";

@@ -97,12 +97,7 @@ impl<'a> Reader<'a> {
         self.cursor.read_unsigned_varint().map_err(|e| e.within(what))
     }
 
-    /// What is wrong with what was just read.
-    pub(super) fn malformed(&self, reason: &'static str) -> Malformed {
-        self.cursor.malformed(reason)
-    }
-
-    fn impossible(&self, what: &'static str) -> Malformed {
+    pub(super) fn impossible(&self, what: &'static str) -> Malformed {
         self.cursor.malformed("an impossible length").within(what)
     }
 

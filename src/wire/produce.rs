@@ -4,19 +4,25 @@
 //! * [`Request::parse`] walks the whole body once and checks it to the last byte; nothing is allocated, and what it
 //!   accepted is walked again without errors;
 //! * a record set is a slice of the frame, never copied;
+//! * a request has at most as many partitions as the guard's limit pays for, [`decoded_bytes_max`]: one with a record
+//!   for each never reaches it below 64 MiB, one of empty partitions cost the broker thirty times its size;
 //! * every partition of the request is answered, in its place.
 //!
 //! Versions: 5 log start offset · 8 record errors (KIP-467) · 9 flexible · 10 current leader (KIP-951) · 13 topic ids
 //! (KIP-516). 4, 6, 7, 11 and 12 change meanings, not bytes: error codes, throttling after the response, zstd,
 //! transactions (KIP-890).
 
+use super::guard::decoded_bytes_max;
 use super::primitive::{Encoding, Reader, Writer, end_frame};
-use super::{CurrentLeader, Malformed, NodeEndpoint, PARTITIONS_MAX, TOO_MANY_PARTITIONS, TopicRef};
+use super::{CurrentLeader, Malformed, NodeEndpoint, TopicRef};
 
 const VERSION_FLEXIBLE: i16 = 9;
 const VERSION_TOPIC_IDS: i16 = 13;
 /// In a partition's answer the error code follows the index.
 const PARTITION_INDEX_BYTES: usize = 4;
+
+/// What a partition of a request takes while it is handled, besides its records: a place in line, a result, an answer.
+const PARTITION_HANDLED_BYTES: usize = 512;
 
 /// Beyond this size a response names errors only by their codes. A frame can hold millions of empty partitions; with a
 /// sentence for each, the answer would be many times as large as the question.
@@ -56,7 +62,7 @@ impl<'a> Request<'a> {
     /// Parses the body of a request.
     ///
     /// # Errors
-    /// Anything that the version does not prescribe, an unknown version. Bytes after the end are skipped, as Kafka does.
+    /// Anything that the version does not prescribe, an unknown version, too many partitions. Bytes after the end are skipped, as Kafka does.
     pub fn parse(version: i16, body: &'a [u8]) -> Result<Request<'a>, Malformed> {
         if !(3..=13).contains(&version) {
             return Err(Malformed::new("an unknown version", 0));
@@ -67,11 +73,12 @@ impl<'a> Request<'a> {
         let timeout_ms = reader.int32("the timeout")?;
         let topics = Walk::open(reader, version)?;
         let mut walk = topics.clone();
+        let partition_count_max = decoded_bytes_max(body.len()) / PARTITION_HANDLED_BYTES;
         let mut partition_count = 0;
         while let Some(step) = walk.step()? {
             partition_count += usize::from(matches!(step, Step::Partition(_)));
-            if partition_count > PARTITIONS_MAX {
-                return Err(walk.reader.malformed(TOO_MANY_PARTITIONS));
+            if partition_count > partition_count_max {
+                return Err(walk.reader.impossible("the number of partitions"));
             }
         }
         walk.reader.skip_tagged_fields("the request")?;

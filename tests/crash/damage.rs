@@ -4,19 +4,17 @@
 //! Each case gets a copy of one data directory, which a broker filled and left by a kill or a clean stop.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use tempfile::TempDir;
 
 use super::support::batch::Batch;
-use super::support::broker::{self, Broker};
+use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::{self, Topic, batches, fetch};
-use super::{entries_of, files_in, wait_until};
+use super::{entries_of, files_in, logical_bytes, refusal};
 
 const SETTINGS: [&str; 1] = ["log.segment.bytes=1048576"];
 const BATCHES: usize = 40;
@@ -118,7 +116,7 @@ fn data_in(directory: &TempDir) -> PathBuf {
 /// The active segment, where its last batch begins, and where that ends.
 fn last_batch(directory: &TempDir) -> (PathBuf, u64, u64) {
     let log = files_in(&data_in(directory), ".log").pop().expect("there is a segment");
-    let end = super::logical_bytes(&log);
+    let end = logical_bytes(&log);
     let size = batch(BATCHES - 1).build().len() as u64;
     (log, end - size, end)
 }
@@ -170,7 +168,7 @@ fn a_flipped_bit_after_a_kill_costs_nothing_below_it() {
         let directory = filled.copy();
         let logs = files_in(&data_in(&directory), ".log");
         let place = random.below(logs.len() as u64) as usize;
-        let position = random.below(super::logical_bytes(&logs[place]));
+        let position = random.below(logical_bytes(&logs[place]));
         let mut byte = [0];
         let file = open(&logs[place]);
         file.read_exact_at(&mut byte, position).expect("the segment can be read");
@@ -238,25 +236,6 @@ fn leftovers_of_a_crash_are_no_hindrance() {
     let stray = data.join("never-heard-of-3");
     fs::create_dir(&stray).expect("a leftover can be made");
     filled.expect_served("leftovers", directory, BATCHES);
-}
-
-/// Expects that a broker does not start on this data: exit code 1, and one sentence.
-fn refusal(data: &Path, settings: &[&str]) -> String {
-    let mut command = broker::command(data, settings);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().expect("the broker can be started");
-    wait_until("the broker refuses", || process.try_wait().expect("it can be awaited").is_some());
-    let status = process.wait().expect("it can be awaited");
-    let (mut output, mut errors) = (String::new(), String::new());
-    process.stdout.take().expect("it is piped").read_to_string(&mut output).expect("it is text");
-    process.stderr.take().expect("it is piped").read_to_string(&mut errors).expect("it is text");
-    assert_eq!(status.code(), Some(1), "{errors}");
-    assert_eq!(output, "", "nothing is ready");
-    let sentences: Vec<&str> = errors.lines().filter(|line| line.starts_with("klamm: ")).collect();
-    assert!(sentences.len() == 1 && !errors.contains("panicked"), "{errors}");
-    assert_eq!(errors.lines().last(), Some(sentences[0]));
-    println!("{}", sentences[0]);
-    sentences[0].to_owned()
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //!
 //! Needs a small file system of its own, which only root can mount.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kafka_protocol::ResponseError;
@@ -15,7 +17,7 @@ use super::support::broker::Broker;
 use super::support::process::{print_skipped, works};
 use super::support::raw::Client;
 use super::support::requests::{Topic, batches, create_request, fetch, new_name, produce};
-use super::wait_until;
+use super::{refusal, wait_until};
 
 const SETTINGS: [&str; 3] =
     ["log.segment.bytes=4194304", "log.segment.delete.delay.ms=0", "log.retention.check.interval.ms=20"];
@@ -34,6 +36,14 @@ impl Small {
             return None;
         }
         Some(Small { mounted_on })
+    }
+
+    /// Writes until not a byte more fits, and says into which file.
+    fn fill(&self) -> PathBuf {
+        let path = self.mounted_on.path().join("rest");
+        let mut file = File::create(&path).expect("a file without contents has room");
+        while file.write_all(&[1; 512]).is_ok() {}
+        path
     }
 
     /// A folder within for one broker.
@@ -111,17 +121,44 @@ fn a_full_disk_refuses_records_until_there_is_room_and_ends_nothing() {
     assert_readable(&mut client, &topic, end);
     assert_readable(&mut client, &ballast, 160);
     println!("{end} records of 60 KB, {} of 300 B, then the disk is full", small_end - end);
-    // The metadata needs room too: a topic is created or refused with an answer, and all goes on.
-    let refused = client.call(&create_request(&new_name(), 1, &[]), 7).topics[0].error_code;
-    println!("creating a topic on the full disk: {refused}");
+    // The metadata still has room in its last block; the topic's partition has none, and waits.
+    let name = new_name();
+    let created = client.call(&create_request(&name, 1, &[]), 7).topics.remove(0);
+    let late = Topic { name, id: created.topic_id };
+    println!("a topic that is created on the full disk: error code {}", created.error_code);
+    if created.error_code == 0 {
+        let answer = produce(&mut client, 9, &late, 0, Batch::of(&["early"]).build());
+        assert_eq!(answer.error_code, ResponseError::KafkaStorageError.code());
+    }
 
     assert_eq!(delete(&mut client, &ballast), 0);
     wait_until("there is room again", || {
         produce(&mut client, 9, &topic, 0, Batch::of(&[&value(0)]).build()).error_code == 0
     });
+    if created.error_code == 0 {
+        wait_until("the late topic takes records", || {
+            produce(&mut client, 9, &late, 0, Batch::of(&["late"]).build()).error_code == 0
+        });
+    }
     Topic::create(&mut client, 1, &[]);
     let (status, _) = broker.stop();
     assert_eq!(status.code(), Some(0));
+    broker.start_again(&SETTINGS);
+    assert_readable(&mut Client::connect(broker.address()), &topic, end);
+}
+
+#[test]
+fn a_start_that_has_no_room_says_so_and_the_next_one_with_room_serves() {
+    let Some(small) = Small::mount() else { return };
+    let mut broker = Broker::start_in(small.folder(), &SETTINGS);
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 1, &[]);
+    let end = fill(&mut client, &topic, 0);
+    broker.kill();
+    let rest = small.fill();
+    let said = refusal(&broker.data(), &SETTINGS);
+    assert!(said.contains("No space left on device"), "{said}");
+    std::fs::remove_file(rest).expect("it can be removed");
     broker.start_again(&SETTINGS);
     assert_readable(&mut Client::connect(broker.address()), &topic, end);
 }

@@ -18,8 +18,17 @@ mod stops;
 mod topics;
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
+
+use support::broker::{self, Broker};
+
+/// How many rounds to go: these, or `KLAMM_TEST_ROUNDS`.
+fn rounds(unless_told: usize) -> usize {
+    std::env::var("KLAMM_TEST_ROUNDS").map_or(unless_told, |rounds| rounds.parse().expect("rounds are a number"))
+}
 
 /// Asks again until the answer is yes.
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -28,6 +37,25 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "in vain: {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Expects that a broker does not start on this data: exit code 1, and one sentence.
+fn refusal(data: &Path, settings: &[&str]) -> String {
+    let mut command = broker::command(data, settings);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("the broker can be started");
+    wait_until("the broker refuses", || process.try_wait().expect("it can be awaited").is_some());
+    let status = process.wait().expect("it can be awaited");
+    let (mut output, mut errors) = (String::new(), String::new());
+    process.stdout.take().expect("it is piped").read_to_string(&mut output).expect("it is text");
+    process.stderr.take().expect("it is piped").read_to_string(&mut errors).expect("it is text");
+    assert_eq!(status.code(), Some(1), "{errors}");
+    assert_eq!(output, "", "nothing is ready");
+    let sentences: Vec<&str> = errors.lines().filter(|line| line.starts_with("klamm: ")).collect();
+    assert!(sentences.len() == 1 && !errors.contains("panicked"), "{errors}");
+    assert_eq!(errors.lines().last(), Some(sentences[0]));
+    println!("{}", sentences[0]);
+    sentences[0].to_owned()
 }
 
 /// The files with this ending in the partitions' folders of a data directory, in the order of their names.
@@ -60,4 +88,14 @@ fn logical_bytes(log: &Path) -> u64 {
         end += size;
     }
     end as u64
+}
+
+/// Strikes a start on the same data before it is ready, or a little later.
+fn kill_while_starting(broker: &Broker, settings: &[&str], moment: Duration) {
+    let mut command = broker::command(&broker.data(), settings);
+    let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let mut process = started.expect("the broker can be started");
+    std::thread::sleep(moment);
+    process.kill().expect("the broker can be killed");
+    process.wait().expect("the broker can be awaited");
 }

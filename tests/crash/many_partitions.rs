@@ -24,7 +24,7 @@ fn disk_bytes(folder: &Path) -> u64 {
 
 /// The process's memory that no file backs.
 fn anonymous_kib(broker: &Broker) -> u64 {
-    let path = format!("/proc/{}/status", broker.process_id().as_raw_nonzero());
+    let path = format!("/proc/{}/status", broker.process_id());
     let status = fs::read_to_string(path).expect("a process has a status");
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("it says RssAnon");
     line.trim().trim_end_matches(" kB").parse().expect("it is a number")

@@ -1,6 +1,6 @@
 //! An idempotent producer that outlives its broker, and the ledger of what brokers acknowledged to all of them.
 //!
-//! * Its batches have 100 B to 200 KB, go to all partitions of a topic, and five requests are in flight.
+//! * Its batches have 100 B to 200 KB, or less where the test says so, go to all partitions of a topic, and five requests are in flight.
 //! * A batch without an answer stays with the producer, and is sent again first, with the same sequence.
 //! * Every record has a number: it is the n-th of its producer in its partition.
 
@@ -57,6 +57,8 @@ pub struct Producer {
     id: i64,
     acks: i16,
     random: Random,
+    /// Batches have up to 100 B times two to the power of this.
+    doublings: u64,
     /// The next number of each partition.
     next: Vec<i32>,
     /// Sent, or to be sent again, oldest first.
@@ -71,14 +73,20 @@ impl Producer {
         let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
         let response = client.call(&request, 4);
         assert_eq!(response.error_code, 0);
-        let (next, random) = (vec![0; partitions], Random::of(seed));
+        let (next, random) = (vec![0; partitions], Random::new(seed, 0));
         let (unanswered, acknowledged) = (VecDeque::new(), Vec::new());
-        Producer { id: response.producer_id.0, acks, random, next, unanswered, acknowledged }
+        Producer { id: response.producer_id.0, acks, random, doublings: 11, next, unanswered, acknowledged }
+    }
+
+    /// The same with batches of 3 KB at most.
+    pub fn of_small_batches(mut self) -> Producer {
+        self.doublings = 5;
+        self
     }
 
     /// Produces until the broker is gone, or until `finish` is set, everything is answered. True in the latter case.
     pub fn run(&mut self, address: &str, topic: &Topic, finish: &AtomicBool) -> bool {
-        let mut client = Client::connect(address);
+        let Some(mut client) = Client::connect_unless_killed(address) else { return false };
         let (mut in_flight, mut bytes) = (0, 0);
         loop {
             while in_flight < IN_FLIGHT_MAX {
@@ -115,9 +123,9 @@ impl Producer {
 
     fn next_batch(&mut self) -> Sent {
         let partition = self.random.below(self.next.len() as u64) as usize;
-        let count = 1 + self.random.below(5) as i32;
-        // 100 B to 200 KB, each order of magnitude as often as the others.
-        let size = 100 << self.random.below(11);
+        let count = 1 + self.random.below(5);
+        // Each order of magnitude as often as the others.
+        let size = 100 << self.random.below(self.doublings);
         let record_bytes = (size + self.random.below(size)) as usize / count as usize;
         let first = self.next[partition];
         self.next[partition] += count;

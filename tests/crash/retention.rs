@@ -10,9 +10,10 @@ use kafka_protocol::messages::{BrokerId, FetchResponse, ListOffsetsRequest};
 
 use super::support::batch::{self, Batch};
 use super::support::broker::Broker;
+use super::support::random::Random;
 use super::support::raw::{Client, decode_response};
-use super::support::requests::{Topic, fetch, fetch_request, produce_at, values};
-use super::{files_in, logical_bytes, wait_until};
+use super::support::requests::{Topic, batches, fetch, fetch_request, produce_at, produce_request, values};
+use super::{files_in, logical_bytes, rounds, wait_until};
 
 const EARLIEST: i64 = -2;
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -137,6 +138,65 @@ fn by_time_even_the_last_segment_goes_and_offsets_go_on() {
     let next = earliest(&mut client, &topic);
     assert!((25..=26).contains(&next), "{next}");
     produce_at(&mut client, &topic, 0, Batch::of(&["younger"]).build(), 26);
+}
+
+#[test]
+fn kills_while_segments_are_deleted_leave_a_log_without_a_hole() {
+    let mut random = Random::seeded();
+    let settings = [
+        "log.retention.check.interval.ms=1",
+        "log.segment.delete.delay.ms=0",
+        "log.flush.offset.checkpoint.interval.ms=100",
+    ];
+    let mut broker = Broker::start_with(&settings);
+    let mut client = Client::connect(broker.address());
+    let configs = [("segment.bytes", "1048576"), ("retention.bytes", "2097152")];
+    let topic = Topic::create(&mut client, 1, &configs);
+    let mut acknowledged = 0;
+    for round in 0..rounds(6) {
+        let moment = random.milliseconds(300);
+        let address = broker.address().to_owned();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let Some(mut client) = Client::connect_unless_killed(&address) else { return };
+                for offset in acknowledged.. {
+                    let records = Batch::of(&[&value(offset)]).build();
+                    let request = produce_request(9, &topic, &[(0, records)]);
+                    let Some(response) = client.call_unless_killed(&request, 9) else { break };
+                    let answer = &response.responses[0].partition_responses[0];
+                    assert_eq!((answer.error_code, answer.base_offset), (0, offset), "{answer:?}");
+                    acknowledged = offset + 1;
+                }
+            });
+            std::thread::sleep(moment);
+            broker.kill();
+        });
+        broker.start_again(&settings);
+        let mut client = Client::connect(broker.address());
+        let log_start = earliest(&mut client, &topic);
+        let mut next = log_start;
+        loop {
+            let found = fetch(&mut client, 12, &topic, 0, next);
+            // Retention goes on meanwhile.
+            if found.error_code == ResponseError::OffsetOutOfRange.code() {
+                next = earliest(&mut client, &topic);
+                continue;
+            }
+            assert_eq!(found.error_code, 0);
+            let stored = batches(&found);
+            for stored in &stored {
+                assert_eq!(stored.values, [(next, value(next))]);
+                next += 1;
+            }
+            if stored.is_empty() {
+                break;
+            }
+        }
+        println!("round {round}: killed after {moment:?}; {log_start} to {next}, {acknowledged} acknowledged");
+        // The last one may be there without its answer.
+        assert!((acknowledged..=acknowledged + 1).contains(&next), "{next} records, {acknowledged} acknowledged");
+        acknowledged = next;
+    }
 }
 
 /// A file of the segments before offset 25.

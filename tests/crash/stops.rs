@@ -11,7 +11,7 @@ use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::Topic;
-use super::{files_in, logical_bytes};
+use super::{files_in, logical_bytes, rounds};
 
 const SETTINGS: [&str; 1] = ["log.segment.bytes=1048576"];
 const PARTITIONS: usize = 4;
@@ -76,7 +76,7 @@ fn a_stop_under_load_loses_nothing_and_answers_what_it_took() {
         .map(|i| Producer::new(&mut client, PARTITIONS, if i % 2 == 0 { -1 } else { 1 }, random.next()))
         .collect();
     let mut checked = [0; PARTITIONS];
-    for round in 0..3 {
+    for round in 0..rounds(3) {
         let moment = random.milliseconds(300);
         let address = broker.address().to_owned();
         let mut stopped = None;
@@ -99,6 +99,34 @@ fn a_stop_under_load_loses_nothing_and_answers_what_it_took() {
     }
     settle(&mut producers, broker.address(), &topic);
     check_acknowledged(&producers, broker.address(), &topic, &mut [0; PARTITIONS]);
+}
+
+#[test]
+fn a_stop_that_is_killed_halfway_loses_nothing() {
+    let mut random = Random::seeded();
+    let mut broker = Broker::start_with(&SETTINGS);
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, PARTITIONS as i32, &[]);
+    let mut producers = [-1, 1].map(|acks| Producer::new(&mut client, PARTITIONS, acks, random.next()));
+    let mut checked = [0; PARTITIONS];
+    let mut clean = 0;
+    let rounds = rounds(6);
+    for _ in 0..rounds {
+        let (moment, then) = (random.milliseconds(150), random.milliseconds(60));
+        let address = broker.address().to_owned();
+        run_all(&mut producers, &address, &topic, &AtomicBool::new(false), || {
+            std::thread::sleep(moment);
+            broker.signal(Signal::TERM);
+            std::thread::sleep(then);
+            broker.kill();
+        });
+        clean += usize::from(broker.data().join(".kafka_cleanshutdown").exists());
+        broker.start_again(&SETTINGS);
+        check_acknowledged(&producers, broker.address(), &topic, &mut checked);
+    }
+    settle(&mut producers, broker.address(), &topic);
+    check_acknowledged(&producers, broker.address(), &topic, &mut [0; PARTITIONS]);
+    println!("{rounds} rounds, {clean} of which had stopped before the kill");
 }
 
 #[test]

@@ -10,15 +10,16 @@ use kafka_protocol::messages::{
 };
 use uuid::Uuid;
 
-use super::entries_of;
 use super::support::batch::Batch;
 use super::support::broker::{self, Broker};
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::{self, Topic, create_request, new_name, text};
+use super::{entries_of, kill_while_starting, rounds};
 
 const ROUNDS: usize = 6;
 const TOPICS_MAX: usize = 12;
+const UNKNOWN_TOPIC: i16 = 3;
 
 /// What the client knows of a topic.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ struct Churn {
 impl Churn {
     /// Goes on until the broker is gone.
     fn run(&mut self, address: &str) {
-        let mut client = Client::connect(address);
+        let Some(mut client) = Client::connect_unless_killed(address) else { return };
         while self.create(&mut client).is_some()
             && self.take_producer_id(&mut client).is_some()
             && (self.living().len() < TOPICS_MAX || self.delete_one(&mut client).is_some())
@@ -59,7 +60,7 @@ impl Churn {
     }
 
     fn create(&mut self, client: &mut Client) -> Option<()> {
-        let (name, partitions) = (new_name(), 1 + self.random.below(8) as i32);
+        let (name, partitions) = (new_name(), 1 + self.random.below(8));
         let retention_ms = 1_000_000 + self.random.below(1_000_000);
         let known = Known { partitions, retention_ms, state: State::Asked };
         self.topics.insert(name.clone(), known);
@@ -149,7 +150,7 @@ fn cluster_id(broker: &Broker) -> String {
 
 #[test]
 fn a_topic_is_whole_or_gone_after_a_kill_and_no_id_is_given_twice() {
-    let rounds = std::env::var("KLAMM_TEST_ROUNDS").map_or(ROUNDS, |n| n.parse().expect("rounds are a number"));
+    let rounds = rounds(ROUNDS);
     let random = Random::seeded();
     let mut moments = random.clone();
     let mut churn = Churn { random, topics: BTreeMap::new(), producer_ids: BTreeSet::new() };
@@ -169,7 +170,7 @@ fn a_topic_is_whole_or_gone_after_a_kill_and_no_id_is_given_twice() {
             *states.entry(format!("{:?}", known.state).split('(').next().expect("a name").to_owned()).or_default() += 1;
         }
         for _ in 0..moments.below(3) {
-            kill_while_starting(&broker, moments.milliseconds(60));
+            kill_while_starting(&broker, &["num.partitions=4"], moments.milliseconds(60));
         }
         broker.start_again(&["num.partitions=4"]);
         assert_eq!(cluster_id(&broker), cluster);
@@ -177,16 +178,6 @@ fn a_topic_is_whole_or_gone_after_a_kill_and_no_id_is_given_twice() {
     }
     let (topics, ids) = (churn.topics.len(), churn.producer_ids.len());
     println!("{rounds} rounds, {topics} topics, {ids} producer ids; interrupted: {states:?}");
-}
-
-/// Strikes a start on the same data before it is ready, or a little later.
-fn kill_while_starting(broker: &Broker, moment: std::time::Duration) {
-    let mut command = broker::command(&broker.data(), &["num.partitions=4"]);
-    let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    let mut process = started.expect("the broker can be started");
-    std::thread::sleep(moment);
-    process.kill().expect("the broker can be killed");
-    process.wait().expect("the broker can be awaited");
 }
 
 #[test]
@@ -207,4 +198,38 @@ fn a_first_start_that_was_killed_at_any_moment_is_made_good_by_the_next() {
         let mut client = Client::connect(broker.address());
         Topic::create(&mut client, 1, &[]);
     }
+}
+
+#[test]
+fn a_topic_of_many_partitions_is_whole_or_gone_after_a_kill() {
+    let mut random = Random::seeded();
+    let mut broker = Broker::start();
+    let partitions = 300;
+    let mut outcomes = Vec::new();
+    for _ in 0..rounds(4) {
+        let name = new_name();
+        let request = create_request(&name, partitions, &[]);
+        let mut client = Client::connect(broker.address());
+        let frame = client.frame(&request, 7);
+        client.send_bytes(&frame);
+        std::thread::sleep(random.milliseconds(120));
+        broker.kill_and_restart(&["num.partitions=4"]);
+        let mut client = Client::connect(broker.address());
+        let found = client.call(&requests::metadata_request(&[&name]), 12).topics.remove(0);
+        outcomes.push(found.error_code);
+        let folders = entries_of(&broker.data())
+            .into_iter()
+            .filter(|path| path.file_name().is_some_and(|folder| folder.to_string_lossy().starts_with(name.as_str())));
+        let folders = folders.count() as i32;
+        if found.error_code == UNKNOWN_TOPIC {
+            assert_eq!(folders, 0, "nothing is left of it");
+            continue;
+        }
+        assert_eq!((found.error_code, found.partitions.len() as i32, folders), (0, partitions, partitions));
+        let topic = Topic { name, id: found.topic_id };
+        let all: Vec<_> = (0..partitions).map(|partition| (partition, Batch::of(&["whole"]).build())).collect();
+        let response = client.call(&requests::produce_request(9, &topic, &all), 9);
+        assert!(response.responses[0].partition_responses.iter().all(|answer| answer.error_code == 0), "{response:?}");
+    }
+    println!("what Metadata said: {outcomes:?}");
 }

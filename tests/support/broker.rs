@@ -20,6 +20,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// The data directory, beside the log.
 const DATA: &str = "data";
+/// How much of a failed broker's log is printed.
+const LOG_BYTES_PRINTED: usize = 64 << 10;
 
 /// A broker that answers on `address()`.
 pub struct Broker {
@@ -49,7 +51,24 @@ impl Broker {
 
     /// A process of ours that keeps its data and its log in this directory, which may hold what a former one left.
     pub fn start_in(directory: TempDir, overrides: &[&str]) -> Broker {
-        let (process, address, _) = launch(&directory, overrides);
+        let command = command(&directory.path().join(DATA), overrides);
+        let (process, address, _) = launch(&directory, command);
+        Broker { address, ours: Some(Ours { process, directory }) }
+    }
+
+    /// A broker of ours, whatever the environment names, with these settings.
+    pub fn start_ours(overrides: &[&str]) -> Broker {
+        Broker::start_in(tempfile::tempdir().expect("a temporary directory can be made"), overrides)
+    }
+
+    /// A broker of ours, whatever the environment names, that may have so many descriptors open at once.
+    pub fn start_with_descriptors(descriptors: u32, overrides: &[&str]) -> Broker {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let unlimited = command(&directory.path().join(DATA), overrides);
+        let mut limited = Command::new("sh");
+        let script = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+        limited.arg("-c").arg(script).arg(unlimited.get_program()).args(unlimited.get_args());
+        let (process, address, _) = launch(&directory, limited);
         Broker { address, ours: Some(Ours { process, directory }) }
     }
 
@@ -92,21 +111,22 @@ impl Broker {
 
     /// Sends the process a signal. Only for a broker of ours.
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.process_id(), signal).expect("the broker can be signalled");
+        kill_process(Pid::from_child(&self.ours().process), signal).expect("the broker can be signalled");
     }
 
     /// Starts a process that was ended again, on the same data, and returns its ready line.
     pub fn start_again(&mut self, overrides: &[&str]) -> String {
         let ours = self.ours_mut();
-        let (process, address, ready) = launch(&ours.directory, overrides);
+        let command = command(&ours.directory.path().join(DATA), overrides);
+        let (process, address, ready) = launch(&ours.directory, command);
         ours.process = process;
         self.address = address;
         ready
     }
 
     /// The id of the process. Only for a broker of ours.
-    pub fn process_id(&self) -> Pid {
-        Pid::from_child(&self.ours().process)
+    pub fn process_id(&self) -> u32 {
+        self.ours().process.id()
     }
 
     /// Where its data lies. Only for a broker of ours.
@@ -116,7 +136,13 @@ impl Broker {
 
     /// What all its processes have written to standard error so far. Only for a broker of ours.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(log_path(&self.ours().directory)).expect("the log can be read")
+        String::from_utf8_lossy(&std::fs::read(log_path(&self.ours().directory)).expect("the log can be read"))
+            .into_owned()
+    }
+
+    /// Whether its process still runs. Only for a broker of ours.
+    pub fn is_running(&mut self) -> bool {
+        self.ours_mut().process.try_wait().expect("the broker can be awaited").is_none()
     }
 
     fn ours(&self) -> &Ours {
@@ -135,7 +161,10 @@ impl Drop for Broker {
             let _ = ours.process.wait();
             if std::thread::panicking() {
                 let log = std::fs::read_to_string(log_path(&ours.directory)).unwrap_or_default();
-                println!("--- the broker's log\n{log}---");
+                // A broker that was abused says a lot: its last words are enough.
+                let from = log.len().saturating_sub(LOG_BYTES_PRINTED);
+                let from = (from..log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(0);
+                println!("--- the broker's log\n{}---", &log[from..]);
             }
         }
     }
@@ -146,9 +175,8 @@ fn log_path(directory: &TempDir) -> PathBuf {
 }
 
 /// Starts the binary on a free port and waits for its ready line: the process, its address and the line.
-fn launch(directory: &TempDir, overrides: &[&str]) -> (Child, String, String) {
+fn launch(directory: &TempDir, mut command: Command) -> (Child, String, String) {
     let log = File::options().create(true).append(true).open(log_path(directory)).expect("the log can be opened");
-    let mut command = command(&directory.path().join(DATA), overrides);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
     let mut process = command.spawn().expect("the broker can be started");
     let output = process.stdout.take().expect("standard output is piped");

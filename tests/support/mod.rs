@@ -12,3 +12,4 @@ pub mod python;
 pub mod random;
 pub mod raw;
 pub mod requests;
+pub mod vitals;

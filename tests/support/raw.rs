@@ -25,7 +25,15 @@ pub struct Client {
 impl Client {
     /// Connects to `host:port`.
     pub fn connect(address: &str) -> Client {
-        let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}"));
+        Client::on(TcpStream::connect(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}")))
+    }
+
+    /// The same to a broker that may have been killed: `None` when it was.
+    pub fn connect_unless_killed(address: &str) -> Option<Client> {
+        TcpStream::connect(address).ok().map(Client::on)
+    }
+
+    fn on(stream: TcpStream) -> Client {
         stream.set_nodelay(true).expect("a socket takes TCP_NODELAY");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket takes a timeout");
         Client { stream, next_correlation_id: 1, due: VecDeque::new() }

@@ -211,7 +211,6 @@ fn leftovers_of_deleted_segments_and_snapshots_without_a_segment_are_removed() {
             "00000000000000000000.log",
             "00000000000000000000.timeindex",
             "00000000000000000005.snapshot",
-            "leader-epoch-checkpoint",
             "partition.metadata"
         ]
     );

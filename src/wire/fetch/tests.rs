@@ -411,7 +411,7 @@ fn a_response_that_lacks_partitions_is_a_bug() {
 }
 
 #[test]
-fn a_request_names_no_more_partitions_than_a_cluster_has_and_no_longer_name_than_a_topic() {
+fn a_request_names_no_more_partitions_than_it_may() {
     let body = |name_bytes: usize, partitions: usize| {
         let mut body = Vec::new();
         body.extend_from_slice(&[0; 4 + 4 + 4 + 4 + 1]);
@@ -422,8 +422,6 @@ fn a_request_names_no_more_partitions_than_a_cluster_has_and_no_longer_name_than
         body.resize(body.len() + partitions * 16, 0);
         body
     };
-    assert!(Request::parse(4, &body(249, 1)).is_ok());
-    assert!(Request::parse(4, &body(250, 1)).is_err());
     assert!(Request::parse(4, &body(5, PARTITIONS_MAX)).is_ok());
     assert!(Request::parse(4, &body(5, PARTITIONS_MAX + 1)).is_err());
 }

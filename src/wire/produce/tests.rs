@@ -290,7 +290,7 @@ fn a_message_too_long_for_a_string_is_cut_between_characters() {
 
 #[test]
 fn a_response_to_very_many_partitions_stops_explaining() {
-    let partitions = vec![PartitionProduceData::default().with_records(None); 10_000];
+    let partitions = vec![PartitionProduceData::default().with_records(Some(Bytes::from_static(&[0; 68]))); 10_000];
     let topic = TopicProduceData::default().with_partition_data(partitions);
     let body = encoded(&ProduceRequest::default().with_topic_data(vec![topic]), 9);
     let request = Request::parse(9, &body).unwrap();
@@ -306,15 +306,19 @@ fn a_response_to_very_many_partitions_stops_explaining() {
 }
 
 #[test]
-fn a_request_names_no_more_partitions_than_a_cluster_has() {
-    let body = |partitions: usize| {
-        let mut body = vec![0xff, 0xff, 0, 1, 0, 0, 0, 0];
-        body.extend_from_slice(&1u32.to_be_bytes());
-        body.extend_from_slice(&[0, 1, b't']);
-        body.extend_from_slice(&u32::try_from(partitions).unwrap().to_be_bytes());
-        (0..partitions).for_each(|_| body.extend_from_slice(&[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]));
+fn more_empty_partitions_than_a_frame_may_hold_are_refused_and_as_many_full_ones_are_not() {
+    let body = |count: usize, records: &[u8]| {
+        let mut body = vec![0xff, 0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, b't'];
+        body.extend((count as u32).to_be_bytes());
+        for _ in 0..count {
+            body.extend([0; 4]);
+            body.extend((records.len() as u32).to_be_bytes());
+            body.extend(records);
+        }
         body
     };
-    assert_eq!(Request::parse(3, &body(PARTITIONS_MAX)).unwrap().partition_count(), PARTITIONS_MAX);
-    assert!(Request::parse(3, &body(PARTITIONS_MAX + 1)).is_err());
+    assert!(Request::parse(3, &body(2_000, &[])).is_ok());
+    assert!(Request::parse(3, &body(20_000, &[])).is_err());
+    // The smallest batch with a record has 68 bytes.
+    assert!(Request::parse(3, &body(100_000, &[0; 68])).is_ok());
 }

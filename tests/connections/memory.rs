@@ -1,0 +1,173 @@
+//! What connections cost the broker: idle ones, half-sent frames, answers that nobody reads, long polls that are left.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::batch::Batch;
+use crate::support::broker::Broker;
+use crate::support::raw::Client;
+use crate::support::requests::{Topic, fetch_request, metadata_request, produce_at};
+use crate::support::vitals::{descriptors, memory, observe};
+use crate::{call, connect, take_all_descriptors};
+
+const MIB: i64 = 1 << 20;
+
+#[test]
+fn an_idle_connection_costs_less_than_16_kib() {
+    const COUNT: i64 = 1000;
+    take_all_descriptors();
+    let broker = Broker::start_ours(&["socket.listen.backlog.size=1024"]);
+    let mut client = Client::connect(broker.address());
+    call(&mut client);
+    let before = memory(broker.process_id());
+    let mut idle: Vec<Client> = (0..COUNT).map(|_| Client::connect(broker.address())).collect();
+    idle.iter_mut().for_each(call);
+    let after = memory(broker.process_id());
+    let each = (after.anonymous - before.anonymous) / COUNT;
+    println!("{each} bytes for each of {COUNT} idle connections");
+    assert!(each < 16 << 10, "{each}");
+    idle.iter_mut().for_each(call);
+}
+
+#[test]
+fn half_sent_frames_stay_within_the_budget_and_block_nobody_when_they_are_gone() {
+    const FRAME_BYTES: usize = 4 << 20;
+    const BUDGET_BYTES: i64 = 8 * MIB;
+    /// What waits without a charge, 8 KiB for each connection and its own state, and the buffers of the healthy one.
+    const BESIDES_BYTES: i64 = 8 * MIB;
+    let broker = Broker::start_ours(&[
+        "socket.request.max.bytes=4194304",
+        "queued.max.request.bytes=8388608",
+        "socket.listen.backlog.size=1024",
+    ]);
+    let process_id = broker.process_id();
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 1, &[]);
+    let before = memory(process_id);
+    let mut half = (FRAME_BYTES as u32).to_be_bytes().to_vec();
+    half.resize(FRAME_BYTES / 2, 0);
+    // What the broker does not read stays in the sockets: these do not wait.
+    let greedy: Vec<TcpStream> = (0..120)
+        .map(|_| {
+            let mut stream = connect(broker.address());
+            stream.set_nonblocking(true).expect("a socket can be made so");
+            let _ = stream.write(&half);
+            stream
+        })
+        .collect();
+    // Requests that arrive whole are served all the time.
+    for offset in 0..50 {
+        produce_at(&mut client, &topic, 0, Batch::of(&["x"]).build(), offset);
+        for mut stream in &greedy {
+            let _ = stream.write(&half[4..32 << 10]);
+        }
+    }
+    let during = memory(process_id);
+    println!(
+        "{} KiB for 120 half-sent frames of 4 MiB, budget 8 MiB; peak {} KiB",
+        (during.anonymous - before.anonymous) >> 10,
+        (during.resident_peak - before.resident) >> 10
+    );
+    assert!(during.anonymous - before.anonymous < BUDGET_BYTES + BESIDES_BYTES, "{before:?} {during:?}");
+    // What stands behind a request waits for the budget, the request does not: a part of a question behind a fetch.
+    let mut polling = Client::connect(broker.address());
+    let part = polling.frame(&metadata_request(&[&topic.name]), 12);
+    let mut poll = polling.frame(&fetch_request(12, &topic, &[(0, 50)]).with_max_wait_ms(50).with_min_bytes(1), 12);
+    poll.extend_from_slice(&part[..20]);
+    polling.send_bytes(&poll);
+    assert!(polling.receive_frame().is_some());
+    // One that must wait for the budget, as it comes in two parts.
+    let mut waiting = Client::connect(broker.address());
+    let frame = waiting.frame(&metadata_request(&[&topic.name]), 12);
+    waiting.send_bytes(&frame[..20]);
+    call(&mut client);
+    waiting.send_bytes(&frame[20..]);
+    drop(greedy);
+    assert!(waiting.receive_frame().is_some());
+    // The workers keep some of the buffers that grew: at most four of 4 MiB each.
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).max(2);
+    let kept = 16 * MIB * workers as i64;
+    let after = observe(|| memory(process_id), |m| m.anonymous - before.anonymous < kept + BESIDES_BYTES);
+    println!("{} KiB when they are gone", (after.anonymous - before.anonymous) >> 10);
+    assert!(after.anonymous - before.anonymous < kept + BESIDES_BYTES, "{before:?} {after:?}");
+}
+
+#[test]
+fn answers_that_nobody_reads_do_not_pile_up() {
+    let broker = Broker::start_ours(&["socket.listen.backlog.size=1024"]);
+    let process_id = broker.process_id();
+    let mut client = Client::connect(broker.address());
+    // An answer of a hundred kilobytes to a question of forty bytes.
+    let topic = Topic::create(&mut client, 500, &[]);
+    let before = memory(process_id);
+    let question = client.frame(&metadata_request(&[&topic.name]), 12);
+    let questions = question.repeat(8000);
+    let stuck: Vec<TcpStream> = (0..4)
+        .map(|_| {
+            let mut stream = connect(broker.address());
+            stream.set_nonblocking(true).expect("a socket can be made so");
+            let _ = stream.write(&questions);
+            stream
+        })
+        .collect();
+    for _ in 0..20 {
+        call(&mut client);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let during = memory(process_id);
+    println!("{} KiB for 4 × 8000 unread answers", (during.anonymous - before.anonymous) >> 10);
+    assert!(during.resident_peak - before.resident < 24 * MIB, "{before:?} {during:?}");
+    drop(stuck);
+}
+
+#[test]
+fn a_long_poll_ends_with_its_connection() {
+    const ROUNDS: usize = 50;
+    const EACH: usize = 100;
+    let broker = Broker::start_ours(&["socket.listen.backlog.size=1024"]);
+    let process_id = broker.process_id();
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 3, &[]);
+    let poll = fetch_request(12, &topic, &[(0, 0), (1, 0), (2, 0)]).with_max_wait_ms(600_000).with_min_bytes(1);
+    let frame = client.frame(&poll, 12);
+    let open = descriptors(process_id);
+    let round = || {
+        let polls: Vec<_> = (0..EACH)
+            .map(|_| {
+                let mut stream = connect(broker.address());
+                stream.write_all(&frame).expect("a frame is taken");
+                stream
+            })
+            .collect();
+        observe(|| descriptors(process_id), |seen| *seen >= open + EACH);
+        drop(polls);
+        assert!(observe(|| descriptors(process_id), |seen| *seen <= open) <= open, "all are gone");
+    };
+    (0..5).for_each(|_| round());
+    let before = memory(process_id);
+    (5..ROUNDS).for_each(|_| round());
+    let after = memory(process_id);
+    println!("{} KiB more after {} long polls", (after.anonymous - before.anonymous) >> 10, (ROUNDS - 5) * EACH);
+    assert!(after.anonymous - before.anonymous < MIB, "{before:?} {after:?}");
+    produce_at(&mut client, &topic, 0, Batch::of(&["x"]).build(), 0);
+}
+
+#[test]
+fn a_long_poll_with_more_requests_behind_it_ends_with_its_connection_too() {
+    let broker = Broker::start_ours(&["connections.max.idle.ms=500"]);
+    let process_id = broker.process_id();
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 1, &[]);
+    let frame = client.frame(&fetch_request(12, &topic, &[(0, 0)]).with_max_wait_ms(i32::MAX).with_min_bytes(1), 12);
+    let open = descriptors(process_id);
+    let mut polls: Vec<_> = (0..50).map(|_| connect(broker.address())).collect();
+    polls.iter_mut().for_each(|stream| stream.write_all(&frame).expect("a frame is taken"));
+    observe(|| descriptors(process_id), |seen| *seen >= open + 50);
+    call(&mut client);
+    // Behind the fetch, in the socket: the end of the connection stands behind it and is not seen.
+    polls.iter_mut().for_each(|stream| stream.write_all(crate::pipelining::API_VERSIONS).expect("a frame is taken"));
+    drop(polls);
+    // The client that watches is idle by then, too.
+    assert!(observe(|| descriptors(process_id), |seen| *seen <= open) <= open, "all are gone");
+}
