@@ -168,13 +168,15 @@ fn a_flipped_bit_after_a_kill_costs_nothing_below_it() {
         let directory = filled.copy();
         let logs = files_in(&data_in(&directory), ".log");
         let place = random.below(logs.len() as u64) as usize;
-        let position = random.below(logical_bytes(&logs[place]));
+        let size = batch(BATCHES - 1).build().len() as u64;
+        // Behind the first batch, so that something is left.
+        let first = if place == 0 { size + 64 } else { 0 };
+        let position = first + random.below(logical_bytes(&logs[place]) - first);
         let mut byte = [0];
         let file = open(&logs[place]);
         file.read_exact_at(&mut byte, position).expect("the segment can be read");
         byte[0] ^= 1 << random.below(8);
         file.write_all_at(&byte, position).expect("the segment can be written");
-        let size = batch(BATCHES - 1).build().len() as u64;
         let per_segment = (1 << 20) / size;
         let below = place as u64 * per_segment + position / (size + 64);
         // At a batch's first 20 bytes, some of which no checksum covers, nothing need be found.
