@@ -197,6 +197,7 @@ const BROKER_API_VERSIONS: &str = "org.apache.kafka.tools.BrokerApiVersionsComma
 const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
 const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
 const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
+const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 
 /// Runs a tool against the broker.
@@ -271,6 +272,24 @@ fn kafkas_tools_change_a_topic_that_exists() {
     std::fs::write(file.path(), wanted).expect("it can be written");
     let deleted = run(DELETE_RECORDS, &["--offset-json-file", &file.path().display().to_string()]);
     assert!(deleted.contains(&format!("partition: {topic}-{partition}\tlow_watermark: 1")), "{deleted}");
+}
+
+#[test]
+fn kafka_log_dirs_shows_the_sizes_of_partitions() {
+    let Some(tools) = Tools::gather("kafka-log-dirs") else { return };
+    let (broker, topic) = (Broker::start(), new_topic());
+    let topics = ["--create", "--topic", &topic, "--partitions", "2"];
+    tool(&tools, &broker, TOPIC_COMMAND, &topics, "").expect_success("kafka-topics --create");
+    tool(&tools, &broker, CONSOLE_PRODUCER, &["--topic", &topic], "one\n").expect_success("kafka-console-producer");
+    let described = ["--describe", "--topic-list", &topic];
+    let shown = tool(&tools, &broker, LOG_DIRS, &described, "").expect_success("kafka-log-dirs");
+    let sizes: Vec<i64> = shown
+        .split("\"size\":")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+        .collect();
+    assert_eq!((sizes.len(), sizes.iter().filter(|size| **size > 0).count()), (2, 1), "{shown}");
+    assert!(shown.contains(&format!("{topic}-0")) && shown.contains("\"error\":null"), "{shown}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use kafka_protocol::messages::create_topics_request::{
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic, ReplicaState};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -19,7 +20,7 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderP
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
     AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
     DescribeTopicPartitionsRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
     ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
     ProduceRequest, TopicName, alter_configs_request, incremental_alter_configs_request,
@@ -84,6 +85,7 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::DeleteTopics => of::<DeleteTopicsRequest>(version, body),
         ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
         ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
+        ApiKey::DescribeLogDirs => of::<DescribeLogDirsRequest>(version, body),
         ApiKey::CreatePartitions => of::<CreatePartitionsRequest>(version, body),
         ApiKey::IncrementalAlterConfigs => of::<IncrementalAlterConfigsRequest>(version, body),
         ApiKey::InitProducerId => of::<InitProducerIdRequest>(version, body),
@@ -203,6 +205,10 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
                 .with_resource_name(text(length))
                 .with_configs(configs.collect());
             encode(&AlterConfigsRequest::default().with_resources(vec![resource; count]), version)
+        }
+        ApiKey::DescribeLogDirs => {
+            let topics = DescribableLogDirTopic::default().with_topic(topic(length)).with_partitions(vec![1; inner]);
+            encode(&DescribeLogDirsRequest::default().with_topics(Some(vec![topics; count])), version)
         }
         ApiKey::CreatePartitions => {
             let topics = (0..count).map(|at| {

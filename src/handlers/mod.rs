@@ -15,6 +15,7 @@ mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
 mod describe_topic_partitions;
 mod errors;
 pub mod fetch;
@@ -119,6 +120,7 @@ pub async fn answer(
             respond(out, call, &offset_for_leader_epoch::handle(services, client, decoded!()))
         }
         ApiKey::DescribeConfigs => respond(out, call, &describe_configs::handle(services, client, decoded!())),
+        ApiKey::DescribeLogDirs => respond(out, call, &describe_log_dirs::handle(services, client, decoded!())),
         ApiKey::DescribeCluster => respond(out, call, &describe_cluster::handle(services, client, decoded!())),
         ApiKey::DescribeTopicPartitions => {
             respond(out, call, &describe_topic_partitions::handle(services, client, decoded!()))

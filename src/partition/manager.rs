@@ -18,6 +18,7 @@ use crate::types::{BrokerId, PartitionIndex, TopicId, TopicName, TopicPartition}
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
@@ -52,6 +53,14 @@ impl HostedTopic {
         self.partitions.iter().any(|partition| matches!(partition, Hosting::WaitsForRoom))
     }
 
+    /// The partitions that are here and whose logs work.
+    pub fn here(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.iter().filter_map(|hosting| match hosting {
+            Hosting::Here(partition) if !partition.log().is_offline() => Some(partition),
+            Hosting::Here(_) | Hosting::WaitsForRoom | Hosting::Offline | Hosting::Elsewhere => None,
+        })
+    }
+
     /// The partition with this number.
     ///
     /// # Errors
@@ -80,6 +89,11 @@ impl Hosted {
             by_name: topics.iter().map(|topic| (topic.name.clone(), topic.clone())).collect(),
             by_id: topics.into_iter().map(|topic| (topic.id, topic)).collect(),
         }
+    }
+
+    /// All topics, in no order.
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<HostedTopic>> {
+        self.by_id.values()
     }
 
     /// The topic with this name.
@@ -122,6 +136,15 @@ impl PartitionManager {
     /// What is hosted now.
     pub fn hosted(&self) -> Guard<Arc<Hosted>> {
         self.hosted.load()
+    }
+
+    /// The file system of the data directory: bytes in all, and bytes that may still be written.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn space(&self) -> io::Result<(u64, u64)> {
+        let space = rustix::fs::statvfs(&self.config.data_dir)?;
+        Ok((space.f_blocks.saturating_mul(space.f_frsize), space.f_bavail.saturating_mul(space.f_frsize)))
     }
 
     /// The partition of a topic by name.

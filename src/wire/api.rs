@@ -128,6 +128,7 @@ apis! {
     OffsetForLeaderEpoch = 23, OffsetForLeaderEpochRequest: 2..=4, flexible from 4;
     DescribeConfigs = 32, DescribeConfigsRequest: 1..=4, flexible from 4;
     AlterConfigs = 33, AlterConfigsRequest: 0..=2, flexible from 2;
+    DescribeLogDirs = 35, DescribeLogDirsRequest: 1..=4, flexible from 2;
     CreatePartitions = 37, CreatePartitionsRequest: 0..=3, flexible from 2;
     IncrementalAlterConfigs = 44, IncrementalAlterConfigsRequest: 0..=1, flexible from 1;
     ListPartitionReassignments = 46, ListPartitionReassignmentsRequest: 0..=0, flexible from 0;

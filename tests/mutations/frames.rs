@@ -8,6 +8,7 @@ use kafka_protocol::messages::create_topics_request::{
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::fetch_request::ForgottenTopic;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -15,7 +16,7 @@ use kafka_protocol::messages::list_partition_reassignments_request::ListPartitio
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::{
     AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
     DescribeTopicPartitionsRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest,
     ListPartitionReassignmentsRequest, OffsetForLeaderEpochRequest, RequestHeader, alter_configs_request,
     incremental_alter_configs_request,
@@ -126,6 +127,11 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
                 .with_configs(vec![config]);
             let request = AlterConfigsRequest::default().with_resources(vec![resource]);
             encode(&request.with_validate_only(true), version)
+        }
+        ApiKey::DescribeLogDirs => {
+            let topics = DescribableLogDirTopic::default().with_topic(name()).with_partitions(vec![0, 7]);
+            let topics = (!random.one_in(4)).then(|| vec![topics; 2]);
+            encode(&DescribeLogDirsRequest::default().with_topics(topics), version)
         }
         ApiKey::CreatePartitions => {
             let more = CreatePartitionsTopic::default().with_name(name()).with_count(9);

@@ -18,6 +18,7 @@ mod failures;
 mod fetch;
 mod fetch_sessions;
 mod list_offsets;
+mod log_dirs;
 mod metadata;
 mod produce;
 mod producers;

@@ -21,6 +21,7 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
         ApiKey::AlterConfigs => ALTER_CONFIGS,
+        ApiKey::DescribeLogDirs => DESCRIBE_LOG_DIRS,
         ApiKey::CreatePartitions => CREATE_PARTITIONS,
         ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
@@ -161,6 +162,12 @@ const ALTER_CONFIGS: Shape = &[
     ])),
     BOOL, // validate only
 ];
+
+const DESCRIBE_LOG_DIRS: Shape = &[structures(&Kind::Struct(&[
+    STRING,        // topic
+    array(&INT32), // partitions
+]))
+.nullable_since(0)];
 
 const CREATE_PARTITIONS: Shape = &[
     structures(&Kind::Struct(&[

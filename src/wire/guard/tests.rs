@@ -9,12 +9,13 @@ use crate::wire::api::{APIS, Api, ServedRequest};
 use crate::wire::frame::decode;
 use kafka_protocol::messages::{
     AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
-    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeTopicPartitionsRequest, FetchRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
-    MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, alter_configs_request, create_partitions_request,
-    create_topics_request, delete_records_request, delete_topics_request, describe_configs_request,
-    describe_topic_partitions_request, fetch_request, incremental_alter_configs_request, list_offsets_request,
-    list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request, produce_request,
+    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
+    DescribeTopicPartitionsRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, alter_configs_request, create_partitions_request, create_topics_request, delete_records_request,
+    delete_topics_request, describe_configs_request, describe_log_dirs_request, describe_topic_partitions_request,
+    fetch_request, incremental_alter_configs_request, list_offsets_request, list_partition_reassignments_request,
+    metadata_request, offset_for_leader_epoch_request, produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -36,6 +37,7 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::DeleteTopics => of::<DeleteTopicsRequest>(version, body),
         ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
         ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
+        ApiKey::DescribeLogDirs => of::<DescribeLogDirsRequest>(version, body),
         ApiKey::CreatePartitions => of::<CreatePartitionsRequest>(version, body),
         ApiKey::IncrementalAlterConfigs => of::<IncrementalAlterConfigsRequest>(version, body),
         ApiKey::InitProducerId => of::<InitProducerIdRequest>(version, body),
@@ -63,6 +65,7 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         }
         ApiKey::DeleteRecords => sizes!(delete_records_request: DeleteRecordsTopic, DeleteRecordsPartition),
         ApiKey::AlterConfigs => sizes!(alter_configs_request: AlterConfigsResource, AlterableConfig),
+        ApiKey::DescribeLogDirs => sizes!(describe_log_dirs_request: DescribableLogDirTopic),
         ApiKey::CreatePartitions => {
             sizes!(create_partitions_request: CreatePartitionsTopic, CreatePartitionsAssignment)
         }
