@@ -198,6 +198,8 @@ const PRODUCER_PERFORMANCE: &str = "org.apache.kafka.tools.ProducerPerformance";
 const CONFIG_COMMAND: &str = "kafka.admin.ConfigCommand";
 const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
 const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
+const LEADER_ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
+const REASSIGN_PARTITIONS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 
 /// Runs a tool against the broker.
@@ -290,6 +292,37 @@ fn kafka_log_dirs_shows_the_sizes_of_partitions() {
         .collect();
     assert_eq!((sizes.len(), sizes.iter().filter(|size| **size > 0).count()), (2, 1), "{shown}");
     assert!(shown.contains(&format!("{topic}-0")) && shown.contains("\"error\":null"), "{shown}");
+}
+
+#[test]
+fn kafka_leader_election_and_reassign_partitions_find_everything_in_its_place() {
+    let Some(tools) = Tools::gather("kafka-leader-election") else { return };
+    let (broker, topic) = (Broker::start(), new_topic());
+    let topics = ["--create", "--topic", &topic, "--partitions", "2"];
+    tool(&tools, &broker, TOPIC_COMMAND, &topics, "").expect_success("kafka-topics --create");
+    let preferred = ["--election-type", "preferred", "--topic", &topic, "--partition", "0"];
+    let elected = tool(&tools, &broker, LEADER_ELECTION, &preferred, "").expect_success("kafka-leader-election");
+    assert!(elected.contains(&format!("Valid replica already elected for partitions {topic}-0")), "{elected}");
+    let all = ["--election-type", "preferred", "--all-topic-partitions"];
+    tool(&tools, &broker, LEADER_ELECTION, &all, "").expect_success("kafka-leader-election of all");
+
+    let described = tool(&tools, &broker, TOPIC_COMMAND, &["--describe", "--topic", &topic], "");
+    let described = described.expect_success("kafka-topics --describe");
+    let leader: i32 = described
+        .split("Leader: ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+        .expect("a leader");
+    let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    let wanted = format!(r#"{{"partitions":[{{"topic":"{topic}","partition":0,"replicas":[{leader}]}}],"version":1}}"#);
+    std::fs::write(file.path(), wanted).expect("it can be written");
+    let path = file.path().display().to_string();
+    let reassign = |verb| tool(&tools, &broker, REASSIGN_PARTITIONS, &["--reassignment-json-file", &path, verb], "");
+    let started = reassign("--execute").expect_success("kafka-reassign-partitions --execute");
+    assert!(started.contains(&format!("Successfully started partition reassignment for {topic}-0")), "{started}");
+    let listed =
+        tool(&tools, &broker, REASSIGN_PARTITIONS, &["--list"], "").expect_success("kafka-reassign-partitions --list");
+    assert!(listed.contains("No partition reassignments found."), "{listed}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Every API and version served: requests made and encoded by the `kafka-protocol` crate, whole, damaged, and crowded
 //! with as many of the smallest elements as the guard lets pass. The seed of the damage is that of `KLAMM_TEST_SEED`, or 1.
 
+use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use kafka_protocol::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -12,6 +13,7 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic, ReplicaState};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
@@ -19,11 +21,12 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
-    DescribeTopicPartitionsRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
-    ProduceRequest, TopicName, alter_configs_request, incremental_alter_configs_request,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TopicName,
+    alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use klamm::wire::api::APIS;
@@ -86,6 +89,9 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
         ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
         ApiKey::DescribeLogDirs => of::<DescribeLogDirsRequest>(version, body),
+        ApiKey::ElectLeaders => of::<ElectLeadersRequest>(version, body),
+        ApiKey::AlterPartitionReassignments => of::<AlterPartitionReassignmentsRequest>(version, body),
+        ApiKey::ListConfigResources => of::<ListConfigResourcesRequest>(version, body),
         ApiKey::CreatePartitions => of::<CreatePartitionsRequest>(version, body),
         ApiKey::IncrementalAlterConfigs => of::<IncrementalAlterConfigsRequest>(version, body),
         ApiKey::InitProducerId => of::<InitProducerIdRequest>(version, body),
@@ -206,6 +212,22 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
                 .with_configs(configs.collect());
             encode(&AlterConfigsRequest::default().with_resources(vec![resource; count]), version)
         }
+        ApiKey::ElectLeaders => {
+            let topics = TopicPartitions::default().with_topic(topic(length)).with_partitions(vec![1; inner]);
+            encode(&ElectLeadersRequest::default().with_topic_partitions(Some(vec![topics; count])), version)
+        }
+        ApiKey::AlterPartitionReassignments => {
+            let partitions = (0..inner).map(|at| {
+                let brokers = (at % 2 == 0).then(|| vec![BrokerId(2); inner]);
+                ReassignablePartition::default().with_replicas(brokers)
+            });
+            let topics = ReassignableTopic::default().with_name(topic(length)).with_partitions(partitions.collect());
+            encode(&AlterPartitionReassignmentsRequest::default().with_topics(vec![topics; count]), version)
+        }
+        ApiKey::ListConfigResources => {
+            let types = if version >= 1 { vec![2; count] } else { vec![] };
+            encode(&ListConfigResourcesRequest::default().with_resource_types(types), version)
+        }
         ApiKey::DescribeLogDirs => {
             let topics = DescribableLogDirTopic::default().with_topic(topic(length)).with_partitions(vec![1; inner]);
             encode(&DescribeLogDirsRequest::default().with_topics(Some(vec![topics; count])), version)
@@ -323,7 +345,10 @@ fn the_most_crowded_requests_that_pass_are_decoded_within_the_limit() {
         for version in [*api.versions.start(), *api.versions.end()] {
             // Many empty elements, then one with many. The brokers of an assignment of CreateTopics are as many as the
             // assignments, so that they multiply.
-            let is_nested = matches!(api.key, ApiKey::CreateTopics | ApiKey::CreatePartitions);
+            let is_nested = matches!(
+                api.key,
+                ApiKey::CreateTopics | ApiKey::CreatePartitions | ApiKey::AlterPartitionReassignments
+            );
             let inner_max = if is_nested { 300 } else { usize::MAX };
             for shape in [|count| (count, 0), |count| (1, count)] {
                 let body = |count| {

@@ -23,7 +23,7 @@ pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
 pub use configs::{Changed, ConfigChanges, ConfigOperation, ListDefault, Others};
 pub use error::{Error, TopicError};
 pub use partitions::{Grown, MorePartitions};
-pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef};
+pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef, check_assignment};
 
 use crate::metadata::{ClusterImage, Record};
 use crate::quorum::Quorum;

@@ -204,11 +204,11 @@ fn place_by_assignment(image: &ClusterImage, topic: &NewTopic) -> Result<Vec<Par
     Ok(placed.into_values().collect())
 }
 
-pub(super) fn check_assignment(
-    image: &ClusterImage,
-    brokers: &[i32],
-    replication_factor: usize,
-) -> Result<(), TopicError> {
+/// Whether the brokers of a manual assignment are registered, each named once, and as many as the other partitions have.
+///
+/// # Errors
+/// [`TopicError::InvalidReplicaAssignment`], with Kafka's text.
+pub fn check_assignment(image: &ClusterImage, brokers: &[i32], replication_factor: usize) -> Result<(), TopicError> {
     let refuse = |text| Err(TopicError::InvalidReplicaAssignment(text));
     if brokers.is_empty() {
         return refuse("The manual partition assignment includes an empty replica list.".into());

@@ -83,7 +83,7 @@ fn answer(
         Ok(topic) => topic,
         Err(e) => return failure(name, topic_error(&e), e.to_string()),
     };
-    let result = CreatableTopicResult::default().with_name(name).with_topic_id(topic.id.0);
+    let result = CreatableTopicResult::default().with_name(name).with_topic_id(topic.id.0).with_error_message(None);
     if call.version < 5 {
         return result;
     }

@@ -23,6 +23,7 @@ const BROKER: i8 = 4;
 pub(super) fn handle(services: &Services, client: &Client, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let results = request.resources.iter().map(|resource| {
         let result = DescribeConfigsResult::default()
+            .with_error_message(None)
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());
         match entries(services, client, resource) {

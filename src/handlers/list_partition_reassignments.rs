@@ -16,7 +16,7 @@ pub(super) fn handle(
     _request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
     match services.authorizer.allows(&client.principal, Operation::Describe, Resource::Cluster) {
-        true => ListPartitionReassignmentsResponse::default(),
+        true => ListPartitionReassignmentsResponse::default().with_error_message(None),
         false => {
             ListPartitionReassignmentsResponse::default().with_error_code(ErrorCode::ClusterAuthorizationFailed.code())
         }

@@ -8,6 +8,7 @@
 //! Called by `server`, which owns sockets and order.
 
 mod alter_configs;
+mod alter_partition_reassignments;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
@@ -17,11 +18,13 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
 mod describe_topic_partitions;
+mod elect_leaders;
 mod errors;
 pub mod fetch;
 mod fetch_session;
 mod init_producer_id;
 mod leaders;
+mod list_config_resources;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
@@ -124,6 +127,13 @@ pub async fn answer(
         ApiKey::DescribeCluster => respond(out, call, &describe_cluster::handle(services, client, decoded!())),
         ApiKey::DescribeTopicPartitions => {
             respond(out, call, &describe_topic_partitions::handle(services, client, decoded!()))
+        }
+        ApiKey::ElectLeaders => respond(out, call, &elect_leaders::handle(services, client, call.version, decoded!())),
+        ApiKey::AlterPartitionReassignments => {
+            respond(out, call, &alter_partition_reassignments::handle(services, client, decoded!()))
+        }
+        ApiKey::ListConfigResources => {
+            respond(out, call, &list_config_resources::handle(services, client, call.version, decoded!()))
         }
         ApiKey::ListPartitionReassignments => {
             respond(out, call, &list_partition_reassignments::handle(services, client, decoded!()))

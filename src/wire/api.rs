@@ -130,9 +130,12 @@ apis! {
     AlterConfigs = 33, AlterConfigsRequest: 0..=2, flexible from 2;
     DescribeLogDirs = 35, DescribeLogDirsRequest: 1..=4, flexible from 2;
     CreatePartitions = 37, CreatePartitionsRequest: 0..=3, flexible from 2;
+    ElectLeaders = 43, ElectLeadersRequest: 0..=2, flexible from 2;
     IncrementalAlterConfigs = 44, IncrementalAlterConfigsRequest: 0..=1, flexible from 1;
+    AlterPartitionReassignments = 45, AlterPartitionReassignmentsRequest: 0..=1, flexible from 0;
     ListPartitionReassignments = 46, ListPartitionReassignmentsRequest: 0..=0, flexible from 0;
     DescribeCluster = 60, DescribeClusterRequest: 0..=2, flexible from 0;
+    ListConfigResources = 74, ListConfigResourcesRequest: 0..=1, flexible from 0;
     DescribeTopicPartitions = 75, DescribeTopicPartitionsRequest: 0..=0, flexible from 0;
 }
 

@@ -1,6 +1,7 @@
 //! Good request frames of every API in every version served, made by the `kafka-protocol` crate: what is damaged later.
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -10,16 +11,17 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::fetch_request::ForgottenTopic;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::{
-    AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
-    DescribeTopicPartitionsRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest,
-    ListPartitionReassignmentsRequest, OffsetForLeaderEpochRequest, RequestHeader, alter_configs_request,
-    incremental_alter_configs_request,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest,
+    InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+    OffsetForLeaderEpochRequest, RequestHeader, alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, Request};
 use klamm::wire::ApiKey;
@@ -132,6 +134,21 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
             let topics = DescribableLogDirTopic::default().with_topic(name()).with_partitions(vec![0, 7]);
             let topics = (!random.one_in(4)).then(|| vec![topics; 2]);
             encode(&DescribeLogDirsRequest::default().with_topics(topics), version)
+        }
+        ApiKey::ElectLeaders => {
+            let topics = TopicPartitions::default().with_topic(name()).with_partitions(vec![0, 7]);
+            let topics = (!random.one_in(4)).then(|| vec![topics; 2]);
+            encode(&ElectLeadersRequest::default().with_topic_partitions(topics), version)
+        }
+        ApiKey::AlterPartitionReassignments => {
+            let partition = ReassignablePartition::default().with_replicas(Some(vec![BrokerId(1)]));
+            let partitions = vec![partition.clone(), partition.with_replicas(None)];
+            let topics = vec![ReassignableTopic::default().with_name(name()).with_partitions(partitions)];
+            encode(&AlterPartitionReassignmentsRequest::default().with_topics(topics), version)
+        }
+        ApiKey::ListConfigResources => {
+            let types = if version >= 1 { vec![2, 4, 8] } else { vec![] };
+            encode(&ListConfigResourcesRequest::default().with_resource_types(types), version)
         }
         ApiKey::CreatePartitions => {
             let more = CreatePartitionsTopic::default().with_name(name()).with_count(9);

@@ -10,7 +10,7 @@ use crate::connect;
 use crate::support::raw::decode_response;
 
 /// What this stage serves, as Apache Kafka 4.1 advertises it (key: lowest, highest).
-const SERVED: [(i16, (i16, i16)); 18] = [
+const SERVED: [(i16, (i16, i16)); 21] = [
     (0, (0, 13)),
     (1, (4, 18)),
     (2, (1, 10)),
@@ -25,9 +25,12 @@ const SERVED: [(i16, (i16, i16)); 18] = [
     (33, (0, 2)),
     (35, (1, 4)),
     (37, (0, 3)),
+    (43, (0, 2)),
     (44, (0, 1)),
+    (45, (0, 1)),
     (46, (0, 0)),
     (60, (0, 2)),
+    (74, (0, 1)),
     (75, (0, 0)),
 ];
 

@@ -20,6 +20,7 @@ mod fetch_sessions;
 mod list_offsets;
 mod log_dirs;
 mod metadata;
+mod placement;
 mod produce;
 mod producers;
 mod topics;

@@ -24,6 +24,9 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::DescribeLogDirs => DESCRIBE_LOG_DIRS,
         ApiKey::CreatePartitions => CREATE_PARTITIONS,
         ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
+        ApiKey::ElectLeaders => ELECT_LEADERS,
+        ApiKey::AlterPartitionReassignments => ALTER_PARTITION_REASSIGNMENTS,
+        ApiKey::ListConfigResources => LIST_CONFIG_RESOURCES,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
@@ -168,6 +171,32 @@ const DESCRIBE_LOG_DIRS: Shape = &[structures(&Kind::Struct(&[
     array(&INT32), // partitions
 ]))
 .nullable_since(0)];
+
+const ELECT_LEADERS: Shape = &[
+    INT8.since(1), // type of election
+    structures(&Kind::Struct(&[
+        STRING,        // topic
+        array(&INT32), // partitions
+    ]))
+    .nullable_since(0),
+    INT32, // timeout
+];
+
+const ALTER_PARTITION_REASSIGNMENTS: Shape = &[
+    INT32,         // timeout
+    BOOL.since(1), // whether the replication factor may change
+    structures(&Kind::Struct(&[
+        STRING, // topic
+        structures(&Kind::Struct(&[
+            INT32,                           // partition
+            array(&INT32).nullable_since(0), // brokers
+        ])),
+    ])),
+];
+
+const LIST_CONFIG_RESOURCES: Shape = &[
+    array(&INT8).since(1), // types of resources
+];
 
 const CREATE_PARTITIONS: Shape = &[
     structures(&Kind::Struct(&[

@@ -8,14 +8,16 @@ use super::*;
 use crate::wire::api::{APIS, Api, ServedRequest};
 use crate::wire::frame::decode;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
-    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
-    DescribeTopicPartitionsRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
-    ProduceRequest, alter_configs_request, create_partitions_request, create_topics_request, delete_records_request,
-    delete_topics_request, describe_configs_request, describe_log_dirs_request, describe_topic_partitions_request,
-    fetch_request, incremental_alter_configs_request, list_offsets_request, list_partition_reassignments_request,
-    metadata_request, offset_for_leader_epoch_request, produce_request,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    alter_configs_request, alter_partition_reassignments_request, create_partitions_request, create_topics_request,
+    delete_records_request, delete_topics_request, describe_configs_request, describe_log_dirs_request,
+    describe_topic_partitions_request, elect_leaders_request, fetch_request, incremental_alter_configs_request,
+    list_offsets_request, list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request,
+    produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -38,6 +40,9 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
         ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
         ApiKey::DescribeLogDirs => of::<DescribeLogDirsRequest>(version, body),
+        ApiKey::ElectLeaders => of::<ElectLeadersRequest>(version, body),
+        ApiKey::AlterPartitionReassignments => of::<AlterPartitionReassignmentsRequest>(version, body),
+        ApiKey::ListConfigResources => of::<ListConfigResourcesRequest>(version, body),
         ApiKey::CreatePartitions => of::<CreatePartitionsRequest>(version, body),
         ApiKey::IncrementalAlterConfigs => of::<IncrementalAlterConfigsRequest>(version, body),
         ApiKey::InitProducerId => of::<InitProducerIdRequest>(version, body),
@@ -59,7 +64,13 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         ApiKey::Fetch => sizes!(fetch_request: ReplicaState, FetchTopic, FetchPartition, ForgottenTopic),
         ApiKey::ListOffsets => sizes!(list_offsets_request: ListOffsetsTopic, ListOffsetsPartition),
         ApiKey::Metadata => sizes!(metadata_request: MetadataRequestTopic),
-        ApiKey::ApiVersions | ApiKey::InitProducerId | ApiKey::DescribeCluster => Vec::new(),
+        ApiKey::ApiVersions | ApiKey::InitProducerId | ApiKey::DescribeCluster | ApiKey::ListConfigResources => {
+            Vec::new()
+        }
+        ApiKey::ElectLeaders => sizes!(elect_leaders_request: TopicPartitions),
+        ApiKey::AlterPartitionReassignments => {
+            sizes!(alter_partition_reassignments_request: ReassignableTopic, ReassignablePartition)
+        }
         ApiKey::CreateTopics => {
             sizes!(create_topics_request: CreatableTopic, CreatableReplicaAssignment, CreatableTopicConfig)
         }
