@@ -184,6 +184,28 @@ fn a_produce_wakes_a_waiting_fetch() {
 }
 
 #[test]
+fn a_fetch_waits_on_hundreds_of_partitions_and_one_of_them_wakes_it() {
+    const PARTITIONS: i32 = 500;
+    let (broker, mut client) = connect();
+    let topic = Topic::create(&mut client, PARTITIONS, &[]);
+    let mut waiting = Client::connect(broker.address());
+    for chosen in [0, 250, PARTITIONS - 1] {
+        // Behind what is there already.
+        let offset = |index| i64::from([0, 250].contains(&index) && index < chosen);
+        let all: Vec<_> = (0..PARTITIONS).map(|index| (index, offset(index))).collect();
+        let began = Instant::now();
+        waiting.send(&fetch_request(12, &topic, &all).with_max_wait_ms(10_000).with_min_bytes(1), 12);
+        produce_at(&mut client, &topic, chosen, Batch::of(&["wake"]).build(), 0);
+        let response = waiting.receive::<kafka_protocol::messages::FetchRequest>(12);
+        assert!(began.elapsed() < Duration::from_secs(5), "{chosen}: {:?}", began.elapsed());
+        let partitions = &response.responses[0].partitions;
+        assert_eq!(partitions.len(), PARTITIONS as usize);
+        let woken: Vec<_> = partitions.iter().filter(|each| !values(each).is_empty()).collect();
+        assert_eq!((woken.len(), woken[0].partition_index), (1, chosen));
+    }
+}
+
+#[test]
 fn a_waiting_fetch_is_woken_only_when_min_bytes_have_come() {
     let (broker, mut client) = connect();
     let topic = Topic::create(&mut client, 1, &[]);
