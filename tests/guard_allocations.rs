@@ -4,6 +4,7 @@
 //! with as many of the smallest elements as the guard lets pass. The seed of the damage is that of `KLAMM_TEST_SEED`, or 1.
 
 use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
+use kafka_protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use kafka_protocol::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -21,9 +22,9 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest,
-    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
     IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
     ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TopicName,
     alter_configs_request, incremental_alter_configs_request,
@@ -88,6 +89,7 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::DeleteTopics => of::<DeleteTopicsRequest>(version, body),
         ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
         ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
+        ApiKey::AlterReplicaLogDirs => of::<AlterReplicaLogDirsRequest>(version, body),
         ApiKey::DescribeLogDirs => of::<DescribeLogDirsRequest>(version, body),
         ApiKey::ElectLeaders => of::<ElectLeadersRequest>(version, body),
         ApiKey::AlterPartitionReassignments => of::<AlterPartitionReassignmentsRequest>(version, body),
@@ -228,6 +230,11 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
             let types = if version >= 1 { vec![2; count] } else { vec![] };
             encode(&ListConfigResourcesRequest::default().with_resource_types(types), version)
         }
+        ApiKey::AlterReplicaLogDirs => {
+            let topics = AlterReplicaLogDirTopic::default().with_name(topic(length)).with_partitions(vec![1; inner]);
+            let directory = AlterReplicaLogDir::default().with_path(text(length)).with_topics(vec![topics; inner]);
+            encode(&AlterReplicaLogDirsRequest::default().with_dirs(vec![directory; count]), version)
+        }
         ApiKey::DescribeLogDirs => {
             let topics = DescribableLogDirTopic::default().with_topic(topic(length)).with_partitions(vec![1; inner]);
             encode(&DescribeLogDirsRequest::default().with_topics(Some(vec![topics; count])), version)
@@ -347,7 +354,10 @@ fn the_most_crowded_requests_that_pass_are_decoded_within_the_limit() {
             // assignments, so that they multiply.
             let is_nested = matches!(
                 api.key,
-                ApiKey::CreateTopics | ApiKey::CreatePartitions | ApiKey::AlterPartitionReassignments
+                ApiKey::CreateTopics
+                    | ApiKey::CreatePartitions
+                    | ApiKey::AlterPartitionReassignments
+                    | ApiKey::AlterReplicaLogDirs
             );
             let inner_max = if is_nested { 300 } else { usize::MAX };
             for shape in [|count| (count, 0), |count| (1, count)] {

@@ -22,7 +22,7 @@ pub(super) fn handle(services: &Services, client: &Client, request: DescribeLogD
     if !services.authorizer.allows(&client.principal, Operation::Describe, Resource::Cluster) {
         return DescribeLogDirsResponse::default().with_error_code(ErrorCode::ClusterAuthorizationFailed.code());
     }
-    let path = std::path::absolute(&services.config.data_dir).unwrap_or_else(|_| services.config.data_dir.clone());
+    let path = services.data_directory();
     let directory = DescribeLogDirsResult::default().with_log_dir(StrBytes::from_string(path.display().to_string()));
     let directory = match services.partitions.space() {
         Ok((total, usable)) => directory

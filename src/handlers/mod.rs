@@ -9,6 +9,7 @@
 
 mod alter_configs;
 mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
@@ -123,6 +124,9 @@ pub async fn answer(
             respond(out, call, &offset_for_leader_epoch::handle(services, client, decoded!()))
         }
         ApiKey::DescribeConfigs => respond(out, call, &describe_configs::handle(services, client, decoded!())),
+        ApiKey::AlterReplicaLogDirs => {
+            respond(out, call, &alter_replica_log_dirs::handle(services, client, decoded!()))
+        }
         ApiKey::DescribeLogDirs => respond(out, call, &describe_log_dirs::handle(services, client, decoded!())),
         ApiKey::DescribeCluster => respond(out, call, &describe_cluster::handle(services, client, decoded!())),
         ApiKey::DescribeTopicPartitions => {

@@ -8,6 +8,7 @@ use crate::metadata::{Broker, ClusterImage, Endpoint};
 use crate::partition::PartitionManager;
 use crate::runtime::Clock;
 use crate::security::Authorizer;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The parts of the broker that handlers call.
@@ -44,6 +45,11 @@ impl Services {
             producer_ids: ProducerIds::new(config.node_id),
             config,
         }
+    }
+
+    /// The data directory, as clients name it.
+    pub(super) fn data_directory(&self) -> PathBuf {
+        std::path::absolute(&self.config.data_dir).unwrap_or_else(|_| self.config.data_dir.clone())
     }
 
     /// The cluster as it is known now.

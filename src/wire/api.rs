@@ -128,6 +128,7 @@ apis! {
     OffsetForLeaderEpoch = 23, OffsetForLeaderEpochRequest: 2..=4, flexible from 4;
     DescribeConfigs = 32, DescribeConfigsRequest: 1..=4, flexible from 4;
     AlterConfigs = 33, AlterConfigsRequest: 0..=2, flexible from 2;
+    AlterReplicaLogDirs = 34, AlterReplicaLogDirsRequest: 1..=2, flexible from 2;
     DescribeLogDirs = 35, DescribeLogDirsRequest: 1..=4, flexible from 2;
     CreatePartitions = 37, CreatePartitionsRequest: 0..=3, flexible from 2;
     ElectLeaders = 43, ElectLeadersRequest: 0..=2, flexible from 2;

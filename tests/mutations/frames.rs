@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
+use kafka_protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -17,11 +18,12 @@ use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListO
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest,
-    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest,
-    InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
-    OffsetForLeaderEpochRequest, RequestHeader, alter_configs_request, incremental_alter_configs_request,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, OffsetForLeaderEpochRequest, RequestHeader, alter_configs_request,
+    incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, Request};
 use klamm::wire::ApiKey;
@@ -129,6 +131,11 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
                 .with_configs(vec![config]);
             let request = AlterConfigsRequest::default().with_resources(vec![resource]);
             encode(&request.with_validate_only(true), version)
+        }
+        ApiKey::AlterReplicaLogDirs => {
+            let topics = AlterReplicaLogDirTopic::default().with_name(name()).with_partitions(vec![0, 7]);
+            let directory = AlterReplicaLogDir::default().with_path(text("/elsewhere")).with_topics(vec![topics]);
+            encode(&AlterReplicaLogDirsRequest::default().with_dirs(vec![directory; 2]), version)
         }
         ApiKey::DescribeLogDirs => {
             let topics = DescribableLogDirTopic::default().with_topic(name()).with_partitions(vec![0, 7]);

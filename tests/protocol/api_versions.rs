@@ -10,7 +10,7 @@ use crate::connect;
 use crate::support::raw::decode_response;
 
 /// What this stage serves, as Apache Kafka 4.1 advertises it (key: lowest, highest).
-const SERVED: [(i16, (i16, i16)); 21] = [
+const SERVED: [(i16, (i16, i16)); 22] = [
     (0, (0, 13)),
     (1, (4, 18)),
     (2, (1, 10)),
@@ -23,6 +23,7 @@ const SERVED: [(i16, (i16, i16)); 21] = [
     (23, (2, 4)),
     (32, (1, 4)),
     (33, (0, 2)),
+    (34, (1, 2)),
     (35, (1, 4)),
     (37, (0, 3)),
     (43, (0, 2)),

@@ -1,13 +1,16 @@
-//! DescribeLogDirs (key 35), versions 1–4.
+//! DescribeLogDirs (key 35), versions 1–4, and AlterReplicaLogDirs (34), versions 1–2.
 
-use kafka_protocol::messages::DescribeLogDirsRequest;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_log_dirs_response::{DescribeLogDirsPartition, DescribeLogDirsResult};
+
+use kafka_protocol::messages::{AlterReplicaLogDirsRequest, DescribeLogDirsRequest};
 
 use crate::connect;
 use crate::support::batch::Batch;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, produce};
+use crate::support::requests::{Topic, create_request, produce, text, topic_name, wait_until_led};
 
 fn describe(client: &mut Client, version: i16, topics: Option<Vec<(&Topic, Vec<i32>)>>) -> DescribeLogDirsResult {
     let wanted = |(topic, partitions): (&Topic, Vec<i32>)| {
@@ -60,5 +63,70 @@ fn all_partitions_are_described_when_none_is_named_and_unknown_ones_are_left_out
         let indexes: Vec<_> = partitions(&some, &topic).iter().map(|each| each.partition_index).collect();
         assert_eq!((some.topics.len(), &indexes[..]), (1, &[1][..]), "version {version}");
         assert!(describe(&mut client, version, Some(vec![])).topics.is_empty());
+    }
+}
+
+fn to(path: &str, topics: &[(&Topic, &[i32])]) -> AlterReplicaLogDir {
+    let of_topic = |(topic, partitions): &(&Topic, &[i32])| {
+        AlterReplicaLogDirTopic::default().with_name(topic.name.clone()).with_partitions(partitions.to_vec())
+    };
+    AlterReplicaLogDir::default().with_path(text(path)).with_topics(topics.iter().map(of_topic).collect())
+}
+
+/// Asks for these moves; each partition with its code, sorted.
+fn alter(client: &mut Client, version: i16, directories: Vec<AlterReplicaLogDir>) -> Vec<(String, i32, i16)> {
+    let response = client.call(&AlterReplicaLogDirsRequest::default().with_dirs(directories), version);
+    let mut codes = Vec::new();
+    for topic in response.results {
+        let name = topic.topic_name.to_string();
+        codes.extend(topic.partitions.iter().map(|each| (name.clone(), each.partition_index, each.error_code)));
+    }
+    codes.sort();
+    codes
+}
+
+#[test]
+fn kip_113_a_partition_can_be_sent_only_to_where_it_is_at_every_version() {
+    let (_broker, mut client) = connect();
+    let (topic, unknown) = (Topic::create(&mut client, 2, &[]), Topic::unknown());
+    let here = describe(&mut client, 1, None).log_dir.to_string();
+    let name = topic.name.to_string();
+    let none = 0;
+    let (no_directory, no_partition) =
+        (ResponseError::LogDirNotFound.code(), ResponseError::UnknownTopicOrPartition.code());
+    for version in 1..=2 {
+        let case = format!("version {version}");
+        let both = alter(&mut client, version, vec![to(&here, &[(&topic, &[0, 1])])]);
+        assert_eq!(both, [(name.clone(), 0, none), (name.clone(), 1, none)], "{case}");
+        for path in ["/nowhere", "", "relative", &format!("{here}/"), &format!("{here}/..")] {
+            let codes = alter(&mut client, version, vec![to(path, &[(&topic, &[0]), (&unknown, &[0])])]);
+            assert!(codes.iter().all(|(_, _, code)| *code == no_directory) && codes.len() == 2, "{case}: {codes:?}");
+        }
+        let codes = alter(&mut client, version, vec![to(&here, &[(&topic, &[0, 7, -1])])]);
+        let expected = [(name.clone(), -1, no_partition), (name.clone(), 0, none), (name.clone(), 7, no_partition)];
+        assert_eq!(codes, expected, "{case}");
+        let codes = alter(&mut client, version, vec![to(&here, &[(&unknown, &[0])])]);
+        assert_eq!(codes, [(unknown.name.to_string(), 0, no_partition)], "{case}");
+        let codes = alter(&mut client, version, vec![to("/nowhere", &[(&topic, &[0])]), to(&here, &[(&topic, &[0])])]);
+        assert_eq!(codes, [(name.clone(), 0, none)], "{case}: the last one counts");
+        let codes = alter(&mut client, version, vec![to(&here, &[(&topic, &[0])]), to("/nowhere", &[(&topic, &[0])])]);
+        assert_eq!(codes, [(name.clone(), 0, no_directory)], "{case}: the last one counts");
+        assert_eq!(alter(&mut client, version, vec![]), [], "{case}");
+    }
+}
+
+#[test]
+fn a_topic_whose_name_leaves_no_room_for_a_move_is_invalid() {
+    let (_broker, mut client) = connect();
+    let here = describe(&mut client, 1, None).log_dir.to_string();
+    let random = Topic::unknown().name.to_string();
+    for (length, code) in [(213, 0), (214, ResponseError::InvalidTopicException.code())] {
+        let name = topic_name(&format!("{random:x<length$}"));
+        let created = client.call(&create_request(&name, 1, &[]), 7);
+        assert_eq!(created.topics[0].error_code, 0);
+        let topic = Topic { name, id: created.topics[0].topic_id };
+        wait_until_led(&mut client, &topic.name);
+        let codes = alter(&mut client, 2, vec![to(&here, &[(&topic, &[0])])]);
+        assert_eq!(codes, [(topic.name.to_string(), 0, code)], "{length} characters");
     }
 }

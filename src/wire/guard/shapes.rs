@@ -21,6 +21,7 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
         ApiKey::AlterConfigs => ALTER_CONFIGS,
+        ApiKey::AlterReplicaLogDirs => ALTER_REPLICA_LOG_DIRS,
         ApiKey::DescribeLogDirs => DESCRIBE_LOG_DIRS,
         ApiKey::CreatePartitions => CREATE_PARTITIONS,
         ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
@@ -165,6 +166,14 @@ const ALTER_CONFIGS: Shape = &[
     ])),
     BOOL, // validate only
 ];
+
+const ALTER_REPLICA_LOG_DIRS: Shape = &[structures(&Kind::Struct(&[
+    STRING, // directory
+    structures(&Kind::Struct(&[
+        STRING,        // topic
+        array(&INT32), // partitions
+    ])),
+]))];
 
 const DESCRIBE_LOG_DIRS: Shape = &[structures(&Kind::Struct(&[
     STRING,        // topic

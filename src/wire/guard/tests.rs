@@ -8,16 +8,16 @@ use super::*;
 use crate::wire::api::{APIS, Api, ServedRequest};
 use crate::wire::frame::decode;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiVersionsRequest, CreatePartitionsRequest,
-    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
+    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
     IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
     ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-    alter_configs_request, alter_partition_reassignments_request, create_partitions_request, create_topics_request,
-    delete_records_request, delete_topics_request, describe_configs_request, describe_log_dirs_request,
-    describe_topic_partitions_request, elect_leaders_request, fetch_request, incremental_alter_configs_request,
-    list_offsets_request, list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request,
-    produce_request,
+    alter_configs_request, alter_partition_reassignments_request, alter_replica_log_dirs_request,
+    create_partitions_request, create_topics_request, delete_records_request, delete_topics_request,
+    describe_configs_request, describe_log_dirs_request, describe_topic_partitions_request, elect_leaders_request,
+    fetch_request, incremental_alter_configs_request, list_offsets_request, list_partition_reassignments_request,
+    metadata_request, offset_for_leader_epoch_request, produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -39,6 +39,7 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::DeleteTopics => of::<DeleteTopicsRequest>(version, body),
         ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
         ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
+        ApiKey::AlterReplicaLogDirs => of::<AlterReplicaLogDirsRequest>(version, body),
         ApiKey::DescribeLogDirs => of::<DescribeLogDirsRequest>(version, body),
         ApiKey::ElectLeaders => of::<ElectLeadersRequest>(version, body),
         ApiKey::AlterPartitionReassignments => of::<AlterPartitionReassignmentsRequest>(version, body),
@@ -76,6 +77,9 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         }
         ApiKey::DeleteRecords => sizes!(delete_records_request: DeleteRecordsTopic, DeleteRecordsPartition),
         ApiKey::AlterConfigs => sizes!(alter_configs_request: AlterConfigsResource, AlterableConfig),
+        ApiKey::AlterReplicaLogDirs => {
+            sizes!(alter_replica_log_dirs_request: AlterReplicaLogDir, AlterReplicaLogDirTopic)
+        }
         ApiKey::DescribeLogDirs => sizes!(describe_log_dirs_request: DescribableLogDirTopic),
         ApiKey::CreatePartitions => {
             sizes!(create_partitions_request: CreatePartitionsTopic, CreatePartitionsAssignment)
