@@ -200,6 +200,8 @@ const DELETE_RECORDS: &str = "org.apache.kafka.tools.DeleteRecordsCommand";
 const LOG_DIRS: &str = "org.apache.kafka.tools.LogDirsCommand";
 const LEADER_ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
 const REASSIGN_PARTITIONS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+const METADATA_QUORUM: &str = "org.apache.kafka.tools.MetadataQuorumCommand";
+const CLUSTER_TOOL: &str = "org.apache.kafka.tools.ClusterTool";
 const GET_OFFSETS: &str = "org.apache.kafka.tools.GetOffsetShell";
 
 /// Runs a tool against the broker.
@@ -323,6 +325,42 @@ fn kafka_leader_election_and_reassign_partitions_find_everything_in_its_place() 
     let listed =
         tool(&tools, &broker, REASSIGN_PARTITIONS, &["--list"], "").expect_success("kafka-reassign-partitions --list");
     assert!(listed.contains("No partition reassignments found."), "{listed}");
+}
+
+#[test]
+fn kafka_metadata_quorum_and_kafka_cluster_describe_the_cluster() {
+    let Some(tools) = Tools::gather("kafka-metadata-quorum") else { return };
+    let broker = Broker::start();
+    let quorum = |view| tool(&tools, &broker, METADATA_QUORUM, &["describe", view], "").expect_success(view);
+    let status = quorum("--status");
+    let value = |name: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name));
+        value.unwrap_or_else(|| panic!("{name} is not in\n{status}")).trim().to_owned()
+    };
+    let leader: i32 = value("LeaderId:").parse().expect("a number");
+    assert!(value("LeaderEpoch:").parse::<i32>().is_ok_and(|epoch| epoch > 0), "{status}");
+    assert!(value("HighWatermark:").parse::<i64>().is_ok_and(|end| end > 0), "{status}");
+    assert_eq!((value("MaxFollowerLag:"), value("MaxFollowerLagTimeMs:")), ("0".into(), "0".into()), "{status}");
+    let voters = value("CurrentVoters:");
+    assert!(voters.starts_with(&format!("[{{\"id\": {leader}, \"endpoints\": [\"")), "{status}");
+    if broker.is_klamm() {
+        assert!(voters.contains(&format!("://{}\"", broker.address())), "{status}");
+    }
+    assert_eq!(value("CurrentObservers:"), "[]", "{status}");
+    let replicas = quorum("--replication");
+    let [_, replica] = &replicas.lines().collect::<Vec<_>>()[..] else { panic!("one replica: {replicas}") };
+    assert!(replica.starts_with(&leader.to_string()) && replica.trim_end().ends_with("Leader"), "{replicas}");
+
+    let cluster = |verb| {
+        let arguments = [verb, "--bootstrap-server", broker.address()];
+        tools.run(CLUSTER_TOOL, &arguments, "").expect_success("kafka-cluster")
+    };
+    assert_eq!(cluster("cluster-id").trim(), format!("Cluster ID: {}", value("ClusterId:")));
+    let endpoints = cluster("list-endpoints");
+    let [_, endpoint] = &endpoints.lines().collect::<Vec<_>>()[..] else { panic!("one endpoint: {endpoints}") };
+    let columns: Vec<_> = endpoint.split_whitespace().collect();
+    let (host, port) = broker.address().rsplit_once(':').expect("host:port");
+    assert_eq!(columns, [&leader.to_string(), host, port, "null", "unfenced", "broker"], "{endpoints}");
 }
 
 #[test]

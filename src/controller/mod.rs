@@ -18,7 +18,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use crate::quorum::ProposeError;
+pub use crate::quorum::{ProposeError, Standing};
 pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
 pub use configs::{Changed, ConfigChanges, ConfigOperation, ListDefault, Others};
 pub use error::{Error, TopicError};
@@ -88,6 +88,11 @@ impl Controller {
     /// The newest image of the cluster. Costs no lock.
     pub fn image(&self) -> Arc<ClusterImage> {
         self.quorum.image()
+    }
+
+    /// How the quorum stands now.
+    pub fn standing(&self) -> Standing {
+        self.quorum.standing()
     }
 
     /// A controller over `quorum`.

@@ -18,6 +18,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_quorum;
 mod describe_topic_partitions;
 mod elect_leaders;
 mod errors;
@@ -129,6 +130,9 @@ pub async fn answer(
         }
         ApiKey::DescribeLogDirs => respond(out, call, &describe_log_dirs::handle(services, client, decoded!())),
         ApiKey::DescribeCluster => respond(out, call, &describe_cluster::handle(services, client, decoded!())),
+        ApiKey::DescribeQuorum => {
+            respond(out, call, &describe_quorum::handle(services, client, call.version, decoded!()))
+        }
         ApiKey::DescribeTopicPartitions => {
             respond(out, call, &describe_topic_partitions::handle(services, client, decoded!()))
         }

@@ -27,7 +27,7 @@ mod tests;
 pub use error::{Error, ProposeError};
 
 use crate::metadata::{ClusterImage, Record};
-use crate::types::{BrokerId, ClusterId};
+use crate::types::{BrokerId, ClusterId, Offset};
 use engine::{Change, FORMAT, Raft, Retention, Verdict, single_voter};
 use file::Folder;
 use log_store::{LogStore, Room};
@@ -63,6 +63,19 @@ pub struct QuorumConfig {
 pub struct Applied {
     /// The index of its entry; images of this index and later ones show it.
     pub index: u64,
+}
+
+/// How the quorum stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Who leads, if anybody does.
+    pub leader: Option<BrokerId>,
+    /// The term, which grows with each election.
+    pub term: u64,
+    /// The first index behind what was committed; not above `log_end`.
+    pub committed_end: Offset,
+    /// The first index behind the log of this node.
+    pub log_end: Offset,
 }
 
 /// The running metadata quorum. Clones are the same one; it stops when the last is dropped.
@@ -121,6 +134,27 @@ impl Quorum {
     /// The newest image. Costs no lock.
     pub fn image(&self) -> Arc<ClusterImage> {
         self.0.published.image()
+    }
+
+    /// How the quorum stands now; what [`Quorum::propose`] has answered is counted.
+    pub fn standing(&self) -> Standing {
+        let end = |index: u64| Offset(i64::try_from(index).map_or(i64::MAX, |index| index.saturating_add(1)));
+        let published = match self.image().index {
+            // The image of no change yet.
+            0 => Offset(0),
+            index => end(index),
+        };
+        let metrics = self.0.raft.metrics();
+        let metrics = metrics.borrow();
+        // The engine reports after it has answered, so that the image may be ahead. A group of one has applied what is
+        // committed.
+        let committed_end = metrics.last_applied.map_or(Offset(0), |last| end(last.index)).max(published);
+        Standing {
+            leader: metrics.current_leader.and_then(|leader| i32::try_from(leader).ok()).map(BrokerId),
+            term: metrics.current_term,
+            committed_end,
+            log_end: metrics.last_log_index.map_or(Offset(0), end).max(committed_end),
+        }
     }
 
     /// Shows the newest image now and whenever it changes.

@@ -100,6 +100,32 @@ async fn a_change_is_published_before_its_proposal_is_answered() {
 }
 
 #[tokio::test]
+async fn the_standing_counts_every_answered_change_and_each_start_is_a_term() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut last: Option<Standing> = None;
+    for start in 0..3 {
+        let quorum = open(folder.path()).await;
+        let begun = quorum.standing();
+        assert_eq!(begun.leader, Some(BrokerId(1)));
+        assert!(begun.committed_end <= begun.log_end, "{begun:?}");
+        if let Some(last) = last {
+            assert!(begun.term > last.term && begun.committed_end >= last.committed_end, "{last:?} then {begun:?}");
+        }
+        for number in 0..20 {
+            create(&quorum, [start * 100 + number]).await;
+            let standing = quorum.standing();
+            let end = i64::try_from(quorum.image().index).unwrap() + 1;
+            assert_eq!(
+                (standing.term, standing.committed_end, standing.log_end),
+                (begun.term, Offset(end), Offset(end))
+            );
+        }
+        last = Some(quorum.standing());
+        quorum.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn a_stale_decision_changes_nothing_and_may_be_decided_again() {
     let folder = tempfile::tempdir().unwrap();
     let quorum = open(folder.path()).await;

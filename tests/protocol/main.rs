@@ -23,6 +23,7 @@ mod metadata;
 mod placement;
 mod produce;
 mod producers;
+mod quorum;
 mod topics;
 
 use support::broker::Broker;

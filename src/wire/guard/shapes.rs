@@ -29,6 +29,7 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::AlterPartitionReassignments => ALTER_PARTITION_REASSIGNMENTS,
         ApiKey::ListConfigResources => LIST_CONFIG_RESOURCES,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
+        ApiKey::DescribeQuorum => DESCRIBE_QUORUM,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
     }
@@ -270,6 +271,13 @@ const LIST_PARTITION_REASSIGNMENTS: Shape = &[
     ]))
     .nullable_since(0),
 ];
+
+const DESCRIBE_QUORUM: Shape = &[structures(&Kind::Struct(&[
+    STRING, // topic
+    structures(&Kind::Struct(&[
+        INT32, // partition
+    ])),
+]))];
 
 const DESCRIBE_CLUSTER: Shape = &[
     BOOL,          // operations authorized on the cluster

@@ -10,14 +10,15 @@ use crate::wire::frame::decode;
 use kafka_protocol::messages::{
     AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
     CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
-    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-    alter_configs_request, alter_partition_reassignments_request, alter_replica_log_dirs_request,
-    create_partitions_request, create_topics_request, delete_records_request, delete_topics_request,
-    describe_configs_request, describe_log_dirs_request, describe_topic_partitions_request, elect_leaders_request,
-    fetch_request, incremental_alter_configs_request, list_offsets_request, list_partition_reassignments_request,
-    metadata_request, offset_for_leader_epoch_request, produce_request,
+    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+    ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, alter_configs_request, alter_partition_reassignments_request,
+    alter_replica_log_dirs_request, create_partitions_request, create_topics_request, delete_records_request,
+    delete_topics_request, describe_configs_request, describe_log_dirs_request, describe_quorum_request,
+    describe_topic_partitions_request, elect_leaders_request, fetch_request, incremental_alter_configs_request,
+    list_offsets_request, list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request,
+    produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -50,6 +51,7 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::OffsetForLeaderEpoch => of::<OffsetForLeaderEpochRequest>(version, body),
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
         ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
+        ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
     }
@@ -80,6 +82,7 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         ApiKey::AlterReplicaLogDirs => {
             sizes!(alter_replica_log_dirs_request: AlterReplicaLogDir, AlterReplicaLogDirTopic)
         }
+        ApiKey::DescribeQuorum => sizes!(describe_quorum_request: TopicData, PartitionData),
         ApiKey::DescribeLogDirs => sizes!(describe_log_dirs_request: DescribableLogDirTopic),
         ApiKey::CreatePartitions => {
             sizes!(create_partitions_request: CreatePartitionsTopic, CreatePartitionsAssignment)
