@@ -6,7 +6,7 @@
 //! * a broker that fails by itself ends the process with its error.
 
 use crate::broker::{self, Broker};
-use crate::config::{BrokerConfig, Flags};
+use crate::config::{BrokerConfig, Environment, Flags};
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{self, IsTerminal, Write};
@@ -24,7 +24,7 @@ const BLOCKING_THREADS_MAX: usize = 8;
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 
-/// What can be said to `klamm serve`; all of it wins over the file.
+/// What can be said to `klamm serve`; all of it wins over `KAFKA_*` environment variables, and those over the file.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
     /// The configuration file; config/klamm.toml in the source shows every key.
@@ -64,10 +64,14 @@ pub(super) fn run(arguments: &Arguments, started: Instant) -> ExitCode {
     if let Err(error) = log_to_stderr() {
         return refuse(&error);
     }
-    let config = match BrokerConfig::load(arguments.config.as_deref(), &arguments.flags()) {
+    let environment = Environment::of_process();
+    let config = match BrokerConfig::load_in(&environment, arguments.config.as_deref(), &arguments.flags()) {
         Ok(config) => config,
         Err(error) => return refuse(&error),
     };
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
     raise_descriptor_limit();
     let served = runtime().map_err(Failure::System).and_then(|runtime| {
         let served = runtime.block_on(serve(config, started));

@@ -6,12 +6,13 @@
 //!
 //! Called by `cli` with a file and flags, by tests and by programs that embed a broker with neither.
 
-use super::error::Error;
+use super::environment::Environment;
+use super::error::{Error, Warning};
 use super::file;
 use super::flags::Flags;
 use super::listener::{self, Listener};
 use super::settings::Settings;
-use super::{LogConfig, broker_table};
+use super::{LogConfig, broker_table, roles};
 use crate::types::BrokerId;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -51,6 +52,8 @@ pub struct BrokerConfig {
     pub log: LogConfig,
     /// How closely compressed batches are checked; has no name in Kafka.
     pub compressed_batches: CompressedBatches,
+    /// What was said and has no effect.
+    pub warnings: Vec<Warning>,
     pub(super) settings: Settings,
 }
 
@@ -127,10 +130,18 @@ impl BrokerConfig {
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn load(path: Option<&Path>, flags: &Flags) -> Result<BrokerConfig, Error> {
-        let Some(path) = path else { return BrokerConfig::parse("", "", flags) };
+        BrokerConfig::load_in(&Environment::default(), path, flags)
+    }
+
+    /// As [`load`](BrokerConfig::load), with an environment that wins over the file, and flags over both.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its place.
+    pub fn load_in(environment: &Environment, path: Option<&Path>, flags: &Flags) -> Result<BrokerConfig, Error> {
+        let Some(path) = path else { return BrokerConfig::parse_in(environment, "", "", flags) };
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path).map_err(|error| Error::Read { file: name.clone(), error })?;
-        BrokerConfig::parse(&name, &text, flags)
+        BrokerConfig::parse_in(environment, &name, &text, flags)
     }
 
     /// As [`load`](BrokerConfig::load), with the file's text in memory; `file` is its name in messages.
@@ -138,15 +149,23 @@ impl BrokerConfig {
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<BrokerConfig, Error> {
-        let file = file::parse(file, text)?;
-        let settings = Settings::default().overlaid(file.layer)?;
-        let layer = flags.layer(&settings)?;
-        let settings = settings.overlaid(layer)?;
-        BrokerConfig::resolve(settings, file.compressed_batches.unwrap_or_default())
+        BrokerConfig::parse_in(&Environment::default(), file, text, flags)
     }
 
-    fn resolve(settings: Settings, compressed_batches: CompressedBatches) -> Result<BrokerConfig, Error> {
+    fn parse_in(environment: &Environment, file: &str, text: &str, flags: &Flags) -> Result<BrokerConfig, Error> {
+        let file = file::parse(file, text)?;
+        let (variables, unknown) = environment.layer()?;
+        let settings = Settings::default().overlaid(file.layer)?.overlaid(variables)?;
+        let layer = flags.layer(&settings)?;
+        let settings = settings.overlaid(layer)?;
+        let mut config = BrokerConfig::resolve(settings, file.compressed_batches.unwrap_or_default())?;
+        config.warnings.extend(unknown);
+        Ok(config)
+    }
+
+    pub(super) fn resolve(settings: Settings, compressed_batches: CompressedBatches) -> Result<BrokerConfig, Error> {
         let settings = settings.with_node_id_under_both_names()?;
+        roles::check(&settings)?;
         let log = LogConfig::of_broker(&settings).map_err(|error| Error::Together(error.to_string()))?;
         Ok(BrokerConfig {
             node_id: BrokerId(i32::try_from(settings.number("node.id")).expect("an INT")),
@@ -176,6 +195,7 @@ impl BrokerConfig {
             },
             log,
             compressed_batches,
+            warnings: settings.neglected(),
             settings,
         })
     }
@@ -206,8 +226,10 @@ fn data_dir(settings: &Settings) -> Result<PathBuf, Error> {
 
 fn listeners(settings: &Settings) -> Result<Vec<Listener>, Error> {
     let text = |name| settings.text(name).unwrap_or_default();
-    let advertised = settings.text("advertised.listeners");
-    listener::parse(text("listeners"), advertised, text("listener.security.protocol.map"))
+    let of_controllers = settings.list("controller.listener.names");
+    let bound = listener::without(text("listeners"), &of_controllers);
+    let advertised = settings.text("advertised.listeners").map(|text| listener::without(text, &of_controllers));
+    listener::parse(&bound, advertised.as_deref(), text("listener.security.protocol.map"))
         .map_err(|(name, reason)| settings.refuse(name, reason))
 }
 

@@ -3,9 +3,22 @@
 //! Invariants:
 //! * names, types, defaults and bounds are those of Apache Kafka 4.3 (`KafkaConfig`, `ServerLogConfigs`, `SocketServerConfigs`,
 //!   `ReplicationConfigs`), read from a running broker's DescribeConfigs; where a default is ours the comment says why;
-//! * sorted by name.
+//! * every name of Kafka's that is not internal is there once: served in this file, without effect in those beside it, by
+//!   families;
+//! * each table is sorted by name.
 
-use super::setting::{Check, Family, Kind, Setting, Update};
+mod groups;
+mod log;
+mod network;
+mod remote;
+mod removed;
+mod replication;
+mod security;
+mod tls;
+
+use super::check::Check;
+use super::setting::{Family, Kind, Setting, Update};
+use std::sync::LazyLock;
 
 const RETENTION: Family =
     Family::Scaled(&[("log.retention.ms", 1), ("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)]);
@@ -25,13 +38,36 @@ pub(super) const TIMESTAMP_TYPES: Check = Check::OneOf(&["CreateTime", "LogAppen
 /// The default of `queued.max.request.bytes`. Kafka's is −1, no bound; ours has one, as memory has.
 pub(super) const REQUEST_MEMORY_BYTES: u64 = 256 << 20;
 
-/// The setting of this name.
-pub(super) fn find(name: &str) -> Option<&'static Setting> {
-    SETTINGS.binary_search_by(|setting| setting.name.cmp(name)).ok().map(|index| &SETTINGS[index])
-}
+static ALL: LazyLock<Vec<&'static Setting>> = LazyLock::new(|| {
+    let mut all: Vec<&Setting> = TABLES.iter().copied().flatten().collect();
+    all.sort_by_key(|setting| setting.name);
+    all
+});
+
+static TABLES: &[&[Setting]] = &[
+    SERVED,
+    groups::SETTINGS,
+    log::SETTINGS,
+    network::SETTINGS,
+    remote::SETTINGS,
+    removed::SETTINGS,
+    replication::SETTINGS,
+    security::SETTINGS,
+    tls::SETTINGS,
+];
 
 /// All settings of the broker, sorted by name.
-pub static SETTINGS: &[Setting] = &[
+pub fn all() -> &'static [&'static Setting] {
+    &ALL
+}
+
+/// The setting of this name.
+pub(super) fn find(name: &str) -> Option<&'static Setting> {
+    ALL.binary_search_by(|setting| setting.name.cmp(name)).ok().map(|index| ALL[index])
+}
+
+/// The settings that take effect, sorted by name.
+static SERVED: &[Setting] = &[
     Setting::new(
         "advertised.listeners",
         Kind::List,
@@ -66,6 +102,12 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Long,
         Some("600000"),
         "A connection without a request for this long is closed; a negative value keeps it for ever.",
+    ),
+    Setting::new(
+        "controller.listener.names",
+        Kind::List,
+        None,
+        "Names of listeners that are for other controllers: they are not opened, since the quorum of a single node needs none.",
     ),
     Setting::new(
         "default.replication.factor",
@@ -325,6 +367,14 @@ pub static SETTINGS: &[Setting] = &[
     )
     .at_least(1)
     .updated(Update::ClusterWide),
+    // Kafka demands it.
+    Setting::new(
+        "process.roles",
+        Kind::List,
+        Some("broker,controller"),
+        "What this node is: broker and controller in one, and nothing else so far.",
+    )
+    .checked(Check::OneOf(&["broker", "controller"])),
     Setting::new(
         "producer.id.expiration.check.interval.ms",
         Kind::Int,

@@ -3,7 +3,7 @@
 //! Invariants: values, sources and synonyms are those of `ConfigHelper` and `DynamicBrokerConfig.brokerConfigSynonyms`: a
 //! synonym that is set comes before defaults, and a list begins with the name that was asked for, or is empty.
 
-use super::setting::{Family, Kind, Setting, Update, Visibility};
+use super::setting::{Disposition, Family, Kind, Setting, Update, Visibility};
 use super::settings::setting;
 use super::{BrokerConfig, broker_table, topic_table};
 use std::collections::BTreeMap;
@@ -62,28 +62,42 @@ pub struct ConfigEntry {
     pub documentation: &'static str,
 }
 
-/// All settings of the broker, sorted by name.
+/// The settings of the broker, sorted by name: those that take effect, and those without effect that somebody set.
 pub fn broker_entries(broker: &BrokerConfig) -> Vec<ConfigEntry> {
-    let shown = broker_table::SETTINGS.iter().filter(|setting| setting.visibility == Visibility::Shown);
+    let is_set = |setting: &Setting| broker.settings.assigned(setting.name).is_some();
+    let shown = broker_table::all().iter().filter(|setting| is_shown(setting, is_set(setting)));
     shown.map(|setting| entry(setting, broker.settings.text(setting.name), broker_synonyms(setting, broker))).collect()
 }
 
-/// All settings of a topic with these overrides, sorted by name.
+/// The settings of a topic with these overrides, sorted by name: those that take effect, and those without effect that
+/// somebody set, for the topic or for all.
 pub fn topic_entries(overrides: &BTreeMap<String, String>, broker: &BrokerConfig) -> Vec<ConfigEntry> {
-    let shown = topic_table::SETTINGS.iter().filter(|setting| setting.visibility == Visibility::Shown);
+    let is_set = |topic: &Setting| {
+        let inherited = topic.broker_name.is_some_and(|name| broker.settings.assigned(name).is_some());
+        inherited || overrides.contains_key(topic.name)
+    };
+    let shown = topic_table::SETTINGS.iter().filter(|topic| is_shown(topic, is_set(topic)));
     shown
         .map(|topic| {
-            let broker_name = topic.broker_name.expect("a topic's setting names the broker's");
-            let mut synonyms = broker_synonyms(setting(broker_name), broker);
-            let inherited = broker.settings.effective_text(broker_name);
+            let mut synonyms = topic.broker_name.map_or_else(Vec::new, |name| broker_synonyms(setting(name), broker));
+            let inherited = topic.broker_name.and_then(|name| broker.settings.effective_text(name));
             let value = overrides.get(topic.name).cloned();
             if value.is_some() {
                 let source = ConfigSource::DynamicTopic;
                 synonyms.insert(0, ConfigSynonym { name: topic.name, value: value.clone(), source });
             }
-            entry(topic, value.or(inherited).as_deref(), synonyms)
+            let counts = value.or(inherited).or_else(|| topic.default.map(str::to_owned));
+            entry(topic, counts.as_deref(), synonyms)
         })
         .collect()
+}
+
+fn is_shown(setting: &Setting, is_set: bool) -> bool {
+    match (setting.visibility, setting.disposition) {
+        (Visibility::Internal, _) => false,
+        (Visibility::Shown, Disposition::Served) => true,
+        (Visibility::Shown, Disposition::Accepted | Disposition::Refused) => is_set,
+    }
 }
 
 fn entry(setting: &Setting, value: Option<&str>, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
@@ -107,7 +121,7 @@ fn broker_synonyms(asked: &Setting, broker: &BrokerConfig) -> Vec<ConfigSynonym>
         Family::Alone | Family::Aliases(_) => vec![asked.name],
     };
     let assigned = names.iter().filter_map(|name| broker.settings.assigned(name)).map(|given| {
-        let value = Some(given.text.trim().to_owned());
+        let value = Some(given.text.trim().to_owned()).filter(|_| !given.setting.is_sensitive());
         ConfigSynonym { name: given.setting.name, value, source: ConfigSource::StaticBroker }
     });
     let defaults = names.iter().filter_map(|name| {

@@ -17,9 +17,14 @@ pub enum Place {
         /// The key.
         key: String,
     },
+    /// In the environment.
+    Variable(
+        /// The variable with its value, unless that is a secret.
+        String,
+    ),
     /// On the command line.
     Flag(
-        /// The flag with its value.
+        /// The flag with its value, unless that is a secret.
         String,
     ),
 }
@@ -29,7 +34,7 @@ impl fmt::Display for Place {
         match self {
             Place::File { file, line, column, key } if key.is_empty() => write!(f, "{file}:{line}:{column}"),
             Place::File { file, line, column, key } => write!(f, "{file}:{line}:{column}: {key}"),
-            Place::Flag(flag) => f.write_str(flag),
+            Place::Variable(text) | Place::Flag(text) => f.write_str(text),
         }
     }
 }
@@ -48,6 +53,21 @@ pub struct Given {
 impl fmt::Display for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} = {})", self.place, self.name, self.value)
+    }
+}
+
+/// Something in a configuration that is taken and does not do what its author may expect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where it was said.
+    pub place: Place,
+    /// What does not happen, and why.
+    pub message: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
     }
 }
 

@@ -8,9 +8,11 @@
 
 use super::broker::CompressedBatches;
 use super::error::{Error, Place};
+use super::names::{unknown_kafka_name, unknown_name};
 use super::native_table::{Form, KEYS, LISTENER_KEYS, NativeKey, SECTIONS};
+use super::setting::Kind;
 use super::settings::{Assignment, Layer, setting};
-use super::{broker_table, listener, topic_table, units};
+use super::{broker_table, listener, units};
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
@@ -114,6 +116,7 @@ impl Source<'_> {
             }
             let text = match value.get_ref() {
                 DeValue::String(text) => text.to_string(),
+                DeValue::Float(number) if setting.kind == Kind::Double => number.as_str().replace('_', ""),
                 DeValue::Boolean(boolean) => boolean.to_string(),
                 DeValue::Integer(integer) => {
                     whole_number(integer).map_err(|message| self.error(value.span(), &name, message))?.to_string()
@@ -215,17 +218,4 @@ fn native_text(key: &NativeKey, value: &DeValue<'_>) -> Result<Option<String>, S
 
 fn whole_number(integer: &DeInteger<'_>) -> Result<i64, String> {
     i64::from_str_radix(integer.as_str(), integer.radix()).map_err(|_| format!("{integer} is too large a number"))
-}
-
-/// The sentence about a name that is not one of Kafka's for the broker.
-pub(super) fn unknown_kafka_name(name: &str) -> String {
-    if let Some(broker_name) = topic_table::find(name).and_then(|setting| setting.broker_name) {
-        return format!("'{name}' is a topic's setting; the broker's is '{broker_name}'");
-    }
-    unknown_name("setting", name, broker_table::SETTINGS.iter().map(|setting| setting.name))
-}
-
-fn unknown_name(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
-    let nearest = known.min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate));
-    format!("unknown {what} '{name}': did you mean '{}'?", nearest.unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! What the command line says about the configuration.
 
 use super::error::{Error, Place};
-use super::file::unknown_kafka_name;
+use super::names::unknown_kafka_name;
 use super::settings::{Assignment, Layer, Settings, setting};
 use super::{broker_table, listener};
 
@@ -21,8 +21,8 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// The flags as settings. An `--advertise` without a name is for the only listener, which may be that of `file`.
-    pub(super) fn layer(&self, file: &Settings) -> Result<Layer, Error> {
+    /// The flags as settings. An `--advertise` without a name is for the only listener, which may be that of a source below.
+    pub(super) fn layer(&self, below: &Settings) -> Result<Layer, Error> {
         let mut layer = Layer::default();
         for text in &self.overrides {
             layer.verbatim.push(verbatim(text)?);
@@ -46,11 +46,11 @@ impl Flags {
         }
         let assigned = |name| layer.verbatim.iter().chain(&layer.typed).rfind(|given| given.setting.name == name);
         let listeners = assigned("listeners").map(|given| given.text.as_str());
-        let names = listener::names(listeners.or(file.text("listeners")).unwrap_or_default());
+        let names = listener::names(listeners.or(below.text("listeners")).unwrap_or_default());
         let map = "listener.security.protocol.map";
         if !self.listen.is_empty()
             && assigned(map).is_none()
-            && let Some(text) = listener::protocols_for(&names, file.text(map).unwrap_or_default())
+            && let Some(text) = listener::protocols_for(&names, below.text(map).unwrap_or_default())
         {
             let place = Place::Flag(format!("--listen {}", self.listen.join(" --listen ")));
             layer.typed.push(Assignment { setting: setting(map), text, place });
@@ -77,7 +77,11 @@ impl Flags {
 }
 
 fn verbatim(text: &str) -> Result<Assignment, Error> {
-    let place = Place::Flag(format!("--override {text}"));
+    let sensitive = |(name, _): (&str, &str)| broker_table::find(name.trim()).filter(|known| known.is_sensitive());
+    let place = Place::Flag(match text.split_once('=').and_then(sensitive) {
+        Some(secret) => format!("--override {}=[hidden]", secret.name),
+        None => format!("--override {text}"),
+    });
     let Some((name, value)) = text.split_once('=') else {
         return Err(Error::At { place, message: "write NAME=VALUE".into() });
     };

@@ -118,6 +118,16 @@ pub(super) fn parse(
         .collect()
 }
 
+/// A text of `listeners` without those of these names, which are in capitals or not.
+pub(super) fn without(listeners: &str, names: &[String]) -> String {
+    let items = listeners.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let is_left = |item: &&str| {
+        let name = item.split_once("://").map_or(*item, |(name, _)| name);
+        !names.iter().any(|other| other.eq_ignore_ascii_case(name))
+    };
+    items.filter(is_left).collect::<Vec<_>>().join(",")
+}
+
 /// The names in a text of `listeners`, right or wrong, in upper case.
 pub(super) fn names(listeners: &str) -> Vec<String> {
     let items = listeners.split(',').map(str::trim).filter(|item| !item.is_empty());

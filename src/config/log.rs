@@ -105,15 +105,15 @@ pub fn check_topic_configs(overrides: &BTreeMap<String, String>) -> Result<(), S
 /// What a topic's setting is on this broker without an override, if it is a list: APPEND and SUBTRACT begin with it.
 pub fn topic_list_default(name: &str, broker: &BrokerConfig) -> Option<String> {
     let setting = topic_table::find(name).filter(|setting| setting.kind == Kind::List)?;
-    broker.settings.effective_text(setting.broker_name?)
+    match setting.broker_name {
+        Some(broker_name) => broker.settings.effective_text(broker_name),
+        None => setting.default.map(str::to_owned),
+    }
 }
 
 fn check(overrides: &BTreeMap<String, String>) -> Result<(), InvalidConfig> {
     if let Some(name) = overrides.keys().find(|name| topic_table::find(name).is_none()) {
-        return Err(match topic_table::NOT_SERVED.contains(&name.as_str()) {
-            true => InvalidConfig::NotServed(name.clone()),
-            false => InvalidConfig::Unknown(name.clone()),
-        });
+        return Err(InvalidConfig::Unknown(name.clone()));
     }
     overrides.iter().try_for_each(|(name, value)| {
         let setting = topic_table::find(name).expect("names were checked");

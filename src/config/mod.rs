@@ -1,19 +1,25 @@
 //! Typed broker and topic settings under Kafka's names.
 //!
 //! Invariants:
-//! * each setting is one row of a table ([`BROKER_SETTINGS`], [`TOPIC_SETTINGS`]); parsing and DescribeConfigs follow it;
+//! * each setting is one row of a table ([`broker_settings`], [`TOPIC_SETTINGS`]); parsing and DescribeConfigs follow it;
 //! * a name that is not in the table is an error that names the nearest one, never ignored;
-//! * command line over file over defaults; within one source nothing is set twice to different values.
+//! * every name of Kafka's is in the table: served, taken with a warning where neglect harms nobody, or refused unless it says
+//!   what happens anyway;
+//! * command line over environment over file over defaults; within one source nothing is set twice to different values.
 
 mod broker;
 mod broker_table;
+mod check;
 mod describe;
+mod environment;
 mod error;
 mod file;
 mod flags;
 mod listener;
 mod log;
+mod names;
 mod native_table;
+mod roles;
 mod setting;
 mod settings;
 #[cfg(test)]
@@ -22,11 +28,13 @@ mod topic_table;
 mod units;
 
 pub use broker::{AnswersConfig, BrokerConfig, CompressedBatches, NetworkConfig, StorageConfig, TopicsConfig};
-pub use broker_table::SETTINGS as BROKER_SETTINGS;
+pub use broker_table::all as broker_settings;
+pub use check::Check;
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, broker_entries, topic_entries};
-pub use error::{Error, Given, Place};
+pub use environment::Environment;
+pub use error::{Error, Given, Place, Warning};
 pub use flags::Flags;
 pub use listener::{HostPort, Listener};
 pub use log::{LogConfig, TimestampType, check_topic_configs, topic_list_default};
-pub use setting::{Check, InvalidConfig, Kind, Setting, Update, Visibility};
+pub use setting::{Disposition, InvalidConfig, Kind, Setting, Update, Visibility};
 pub use topic_table::SETTINGS as TOPIC_SETTINGS;

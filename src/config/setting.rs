@@ -6,6 +6,8 @@
 //!
 //! Called by the tables, which are lists of settings, and by what resolves and describes them.
 
+use super::check::Check;
+
 /// The type of a setting's value (`ConfigDef.Type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -15,10 +17,18 @@ pub enum Kind {
     String,
     /// A whole number of 32 bits.
     Int,
+    /// A whole number of 16 bits.
+    Short,
     /// A whole number of 64 bits.
     Long,
+    /// A number with a fraction.
+    Double,
     /// Texts, separated by commas.
     List,
+    /// The name of a class of Java.
+    Class,
+    /// A text that is never shown.
+    Password,
 }
 
 impl Kind {
@@ -28,8 +38,12 @@ impl Kind {
             Kind::Boolean => 1,
             Kind::String => 2,
             Kind::Int => 3,
+            Kind::Short => 4,
             Kind::Long => 5,
+            Kind::Double => 6,
             Kind::List => 7,
+            Kind::Class => 8,
+            Kind::Password => 9,
         }
     }
 
@@ -39,12 +53,20 @@ impl Kind {
             Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok(Value::Boolean(true)),
             Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
             Kind::Boolean => Err("Expected value to be either true or false".into()),
-            Kind::String => Ok(Value::Text(trimmed.into())),
+            Kind::String | Kind::Class | Kind::Password => Ok(Value::Text(trimmed.into())),
+            Kind::Short => trimmed
+                .parse::<i16>()
+                .map(|number| Value::Number(number.into()))
+                .map_err(|_| "Not a number of type SHORT".into()),
             Kind::Int => trimmed
                 .parse::<i32>()
                 .map(|number| Value::Number(number.into()))
                 .map_err(|_| "Not a number of type INT".into()),
             Kind::Long => trimmed.parse().map(Value::Number).map_err(|_| "Not a number of type LONG".into()),
+            Kind::Double => match trimmed.parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(Value::Fraction(number)),
+                _ => Err("Not a number of type DOUBLE".into()),
+            },
             Kind::List if trimmed.is_empty() => Ok(Value::List(Vec::new())),
             Kind::List => Ok(Value::List(trimmed.split(',').map(|item| item.trim().into()).collect())),
         }
@@ -52,27 +74,13 @@ impl Kind {
 }
 
 /// A parsed value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Boolean(bool),
     Number(i64),
+    Fraction(f64),
     Text(String),
     List(Vec<String>),
-}
-
-/// The values that a setting takes (`ConfigDef.Validator`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// All values of its type.
-    Any,
-    /// Numbers from this one up.
-    AtLeast(i64),
-    /// Numbers between these two, both included.
-    Between(i64, i64),
-    /// −1, which means "without limit", or a number from 1 up.
-    PositiveOrUnlimited,
-    /// One of these texts; every item of a list is one of them.
-    OneOf(&'static [&'static str]),
 }
 
 /// When a setting can be changed (`DynamicBrokerConfig`).
@@ -123,14 +131,16 @@ pub struct Setting {
     pub name: &'static str,
     /// The type of its value.
     pub kind: Kind,
-    /// What counts when nobody says anything; `None` where Kafka says `null`. Of a topic's setting the default is the
-    /// broker's value.
+    /// What counts when nobody says anything; `None` where Kafka says `null`. Of a topic's setting that is served the
+    /// default is the broker's value.
     pub default: Option<&'static str>,
     /// The values it takes.
     pub check: Check,
     /// When it can be changed.
     pub update: Update,
-    /// One sentence or two that say what it does.
+    /// What becomes of its values.
+    pub disposition: Disposition,
+    /// One sentence or two that say what it does, or why it does nothing.
     pub documentation: &'static str,
     /// Whether DescribeConfigs shows it.
     pub visibility: Visibility,
@@ -141,10 +151,21 @@ pub struct Setting {
     pub(super) family: Family,
 }
 
+/// What becomes of a value that somebody sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// It takes effect.
+    Served,
+    /// It is taken with a warning and has no effect, which harms nobody: the documentation says why.
+    Accepted,
+    /// Nothing but Kafka's default is taken, since what was asked for would not happen: the documentation says what to do.
+    Refused,
+}
+
 /// Whether DescribeConfigs shows a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visibility {
-    /// Shown with its value.
+    /// Shown with its value; without effect only where somebody set it.
     Shown,
     /// Not shown: one of Kafka's internal settings.
     Internal,
@@ -163,12 +184,37 @@ impl Setting {
             default,
             check: Check::Any,
             update: Update::ReadOnly,
+            disposition: Disposition::Served,
             documentation,
             visibility: Visibility::Shown,
             broker_name: None,
             served: None,
             family: Family::Alone,
         }
+    }
+
+    /// A setting that is taken without effect.
+    pub(super) const fn accepted(
+        name: &'static str,
+        kind: Kind,
+        default: Option<&'static str>,
+        reason: &'static str,
+    ) -> Setting {
+        let mut setting = Setting::new(name, kind, default, reason);
+        setting.disposition = Disposition::Accepted;
+        setting
+    }
+
+    /// A setting of which only Kafka's default is taken.
+    pub(super) const fn refused(
+        name: &'static str,
+        kind: Kind,
+        default: Option<&'static str>,
+        advice: &'static str,
+    ) -> Setting {
+        let mut setting = Setting::new(name, kind, default, advice);
+        setting.disposition = Disposition::Refused;
+        setting
     }
 
     /// A topic's setting, whose default is the value of the broker's setting `broker_name`.
@@ -182,6 +228,13 @@ impl Setting {
         setting.broker_name = Some(broker_name);
         setting.update = Update::ClusterWide;
         setting
+    }
+
+    /// This setting as a topic's, with the broker's setting that stands behind it if there is one.
+    pub(super) const fn of_topic(mut self, broker_name: Option<&'static str>) -> Setting {
+        self.broker_name = broker_name;
+        self.update = Update::ClusterWide;
+        self
     }
 
     pub(super) const fn checked(mut self, check: Check) -> Setting {
@@ -213,11 +266,16 @@ impl Setting {
         self
     }
 
-    /// Whether the value must not be shown. None of the settings so far holds a secret: Kafka's are those of its type
-    /// PASSWORD.
+    /// Whether the value must not be shown.
     pub fn is_sensitive(&self) -> bool {
-        match self.kind {
-            Kind::Boolean | Kind::String | Kind::Int | Kind::Long | Kind::List => false,
+        self.kind == Kind::Password
+    }
+
+    /// Whether `text` says what counts anyway; nothing at all is Kafka's `null`.
+    pub(super) fn is_default(&self, text: &str) -> bool {
+        match self.default {
+            Some(default) => self.kind.parse(text).is_ok_and(|value| self.kind.parse(default) == Ok(value)),
+            None => text.trim().is_empty(),
         }
     }
 
@@ -231,40 +289,27 @@ impl Setting {
             value: value.into(),
             reason: reason.into(),
         };
+        // Kafka's null cannot be written, but a line with nothing behind the name comes from templates.
+        if self.disposition == Disposition::Refused && self.is_default(text) {
+            return Ok(self.kind.parse(self.default.unwrap_or_default()).unwrap_or(Value::Text(String::new())));
+        }
         let value = self.kind.parse(text).map_err(|reason| refuse(text, &reason))?;
+        self.check.test(self.name, &value).map_err(|(part, reason)| refuse(&part, &reason))?;
         let items: &[String] = match &value {
-            Value::Boolean(_) => &[],
-            Value::Number(number) => {
-                check_number(self.check, *number).map_err(|reason| refuse(&number.to_string(), &reason))?;
-                &[]
-            }
+            Value::Boolean(_) | Value::Number(_) | Value::Fraction(_) => &[],
             Value::Text(text) => std::slice::from_ref(text),
             Value::List(items) => items,
         };
-        if let Check::OneOf(allowed) = self.check
-            && let Some(item) = items.iter().find(|item| !allowed.contains(&item.as_str()))
-        {
-            return Err(refuse(item, &format!("String must be one of: {}", allowed.join(", "))));
-        }
         if let Some((served, sentence)) = self.served
             && let Some(item) = items.iter().find(|item| !served.contains(&item.as_str()))
         {
             return Err(refuse(item, sentence));
         }
+        if self.disposition == Disposition::Refused {
+            let shown = if self.is_sensitive() { "[hidden]" } else { text.trim() };
+            return Err(refuse(shown, self.documentation));
+        }
         Ok(value)
-    }
-}
-
-fn check_number(check: Check, number: i64) -> Result<(), String> {
-    match check {
-        Check::AtLeast(least) | Check::Between(least, _) if number < least => {
-            Err(format!("Value must be at least {least}"))
-        }
-        Check::Between(_, most) if number > most => Err(format!("Value must be no more than {most}")),
-        Check::PositiveOrUnlimited if number != -1 && number < 1 => {
-            Err("Value must be unlimited (-1) or at least 1".into())
-        }
-        Check::Any | Check::AtLeast(_) | Check::Between(..) | Check::PositiveOrUnlimited | Check::OneOf(_) => Ok(()),
     }
 }
 
@@ -274,9 +319,6 @@ pub enum InvalidConfig {
     /// No topic has a setting of this name.
     #[error("Unknown topic config name: {0}")]
     Unknown(String),
-    /// Kafka's topics have it, this broker's do not yet.
-    #[error("Topic config {0} is not served by this broker yet")]
-    NotServed(String),
     /// The setting does not take this value.
     #[error("Invalid value {value} for configuration {name}: {reason}")]
     Value {

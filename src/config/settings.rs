@@ -2,13 +2,13 @@
 //!
 //! Invariants:
 //! * every text parses under its setting's type and bounds;
-//! * the command line wins over the file, and that by the thing, not by the name: `log.retention.hours` on the command line
+//! * a later source (file, environment, command line) wins over an earlier one, and that by the thing, not by the name: `log.retention.hours` on the command line
 //!   also silences a `log.retention.ms` in the file;
 //! * within one source, a typed key (or flag) and Kafka's name never say different things.
 
 use super::broker_table;
-use super::error::{Error, Given, Place};
-use super::setting::{Family, InvalidConfig, Setting, Value};
+use super::error::{Error, Given, Place, Warning};
+use super::setting::{Disposition, Family, InvalidConfig, Setting, Value};
 use std::collections::BTreeMap;
 
 /// One value that was given for one of the table's names.
@@ -94,6 +94,18 @@ impl Settings {
         Ok(self)
     }
 
+    /// A warning for each value that has no effect, in the order of the names. What says no more than the default has none.
+    pub(super) fn neglected(&self) -> Vec<Warning> {
+        let accepted = self.0.values().filter(|given| given.setting.disposition == Disposition::Accepted);
+        let changed = accepted.filter(|given| !given.setting.is_default(&given.text));
+        changed
+            .map(|given| Warning {
+                place: given.place.clone(),
+                message: format!("{} has no effect: {}", given.setting.name, given.setting.documentation),
+            })
+            .collect()
+    }
+
     /// What was given for `name`, if anything.
     pub(super) fn assigned(&self, name: &str) -> Option<&Assignment> {
         self.0.get(name)
@@ -129,6 +141,13 @@ impl Settings {
         }
     }
 
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        match self.value(name) {
+            Value::List(items) => items,
+            other => panic!("{name} is not a list but {other:?}"),
+        }
+    }
+
     pub(super) fn boolean(&self, name: &str) -> bool {
         match self.value(name) {
             Value::Boolean(boolean) => boolean,
@@ -160,7 +179,7 @@ fn scaled(setting: &Setting, value: Value) -> Value {
     match value {
         Value::Number(number) if number < 0 => Value::Number(-1),
         Value::Number(number) => Value::Number(number.saturating_mul(setting.family.factor(setting.name))),
-        Value::Boolean(_) | Value::Text(_) | Value::List(_) => value,
+        Value::Boolean(_) | Value::Fraction(_) | Value::Text(_) | Value::List(_) => value,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The configuration as a whole: tables, files, flags, and what a real broker answers.
 
+mod names;
+
 use super::native_table::{KEYS, LISTENER_KEYS};
 use super::setting::Family;
 use super::*;
@@ -24,7 +26,7 @@ fn configs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[test]
 fn the_tables_are_sorted_and_their_defaults_are_allowed() {
-    for table in [BROKER_SETTINGS, TOPIC_SETTINGS] {
+    for table in [broker_settings().to_vec(), TOPIC_SETTINGS.iter().collect()] {
         assert!(table.is_sorted_by(|one, next| one.name < next.name));
         for setting in table {
             assert!(setting.documentation.ends_with('.'), "{}", setting.name);
@@ -33,22 +35,26 @@ fn the_tables_are_sorted_and_their_defaults_are_allowed() {
             }
         }
     }
-    assert!(topic_table::NOT_SERVED.iter().all(|name| topic_table::find(name).is_none()));
 }
 
 #[test]
 fn every_topic_setting_inherits_from_one_of_the_broker_of_its_type() {
     let broker = BrokerConfig::default();
     for topic in TOPIC_SETTINGS {
-        let inherited = broker_table::find(topic.broker_name.unwrap()).unwrap();
+        let Some(broker_name) = topic.broker_name else {
+            assert!(topic.disposition != Disposition::Served && topic.default.is_some(), "{}", topic.name);
+            continue;
+        };
+        let inherited = broker_table::find(broker_name).unwrap();
         assert_eq!(topic.kind, inherited.kind, "{}", topic.name);
-        topic.parse(&broker.settings.effective_text(inherited.name).unwrap()).unwrap();
+        let value = broker.settings.effective_text(inherited.name).or(topic.default.map(str::to_owned)).unwrap();
+        topic.parse(&value).unwrap();
     }
 }
 
 #[test]
 fn the_names_of_a_family_all_belong_to_it() {
-    for setting in BROKER_SETTINGS {
+    for setting in broker_settings() {
         for name in setting.family.names(setting.name) {
             assert_eq!(broker_table::find(name).unwrap().family, setting.family, "{name}");
         }
@@ -299,6 +305,33 @@ fn topic_configs_are_refused_in_kafkas_words() {
     let told = |name: &str, value: &str| check_topic_configs(&configs(&[(name, value)])).err();
     let refused = [
         ("x.y", "1", "Unknown topic config name: x.y"),
+        (
+            "preallocate",
+            "x",
+            "Invalid value x for configuration preallocate: Expected value to be either true or false",
+        ),
+        (
+            "min.cleanable.dirty.ratio",
+            "1.5",
+            "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more than 1",
+        ),
+        (
+            "min.cleanable.dirty.ratio",
+            "nan",
+            "Invalid value nan for configuration min.cleanable.dirty.ratio: Not a number of type DOUBLE",
+        ),
+        (
+            "compression.gzip.level",
+            "0",
+            "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1",
+        ),
+        (
+            "leader.replication.throttled.replicas",
+            "*,1:1",
+            "Invalid value [*, 1:1] for configuration leader.replication.throttled.replicas: \
+             leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the following format: \
+             [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+        ),
         ("retention.ms", "abc", "Invalid value abc for configuration retention.ms: Not a number of type LONG"),
         ("retention.ms", "-2", "Invalid value -2 for configuration retention.ms: Value must be at least -1"),
         ("retention.ms", "1L", "Invalid value 1L for configuration retention.ms: Not a number of type LONG"),
@@ -352,6 +385,14 @@ fn topic_configs_are_refused_in_kafkas_words() {
     let taken = [
         ("cleanup.policy", ""),
         ("cleanup.policy", "delete,delete"),
+        ("preallocate", "true"),
+        ("compression.zstd.level", "-131072"),
+        ("min.cleanable.dirty.ratio", "0.25"),
+        ("leader.replication.throttled.replicas", "*"),
+        ("follower.replication.throttled.replicas", "0:1,0:1"),
+        ("flush.messages", " 9223372036854775807 "),
+        ("remote.storage.enable", "FALSE"),
+        ("unclean.leader.election.enable", "false"),
         ("retention.bytes", "-2"),
         ("retention.bytes", " 77 "),
         ("min.insync.replicas", "2"),
@@ -373,7 +414,10 @@ fn topic_configs_that_are_not_served_yet_are_refused_and_not_called_unknown() {
     let told = |name: &str, value: &str| check_topic_configs(&configs(&[(name, value)])).unwrap_err();
     assert!(told("cleanup.policy", "delete, compact").contains("no log cleaner"));
     assert!(told("compression.type", "gzip").contains("Only producer is served"));
-    assert_eq!(told("flush.messages", "1"), "Topic config flush.messages is not served by this broker yet");
+    assert_eq!(
+        told("flush.messages", "1"),
+        "Invalid value 1 for configuration flush.messages: No write waits for the disk yet: leave it out."
+    );
 }
 
 #[test]
@@ -475,7 +519,7 @@ const ODD: &[&str] = &[
 
 #[test]
 fn no_value_of_any_setting_panics() {
-    for setting in BROKER_SETTINGS {
+    for setting in broker_settings() {
         for value in ODD {
             if let Ok(broker) = from_overrides(&[&format!("{}={value}", setting.name)]) {
                 broker_entries(&broker);

@@ -3,10 +3,12 @@
 //! Invariants:
 //! * names, types, bounds and the broker's names for the defaults are those of Apache Kafka 4.3 (`LogConfig`,
 //!   `ServerTopicConfigSynonyms`);
-//! * each has a broker's setting of the same type, whose value is its default;
+//! * each that is served has a broker's setting of the same type, whose value is its default; of the others those that Kafka
+//!   gives one;
 //! * sorted by name.
 
 use super::broker_table::{CLEANUP_POLICIES, CLEANUP_SERVED, COMPRESSION_SERVED, COMPRESSION_TYPES, TIMESTAMP_TYPES};
+use super::check::Check;
 use super::setting::{Kind, Setting};
 
 /// The setting of this name.
@@ -14,27 +16,14 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.binary_search_by(|setting| setting.name.cmp(name)).ok().map(|index| &SETTINGS[index])
 }
 
-/// Names that Kafka takes and this broker does not serve yet.
-pub(super) static NOT_SERVED: &[&str] = &[
-    "compression.gzip.level",
-    "compression.lz4.level",
-    "compression.zstd.level",
-    "delete.retention.ms",
-    "flush.messages",
-    "flush.ms",
-    "follower.replication.throttled.replicas",
-    "leader.replication.throttled.replicas",
-    "local.retention.bytes",
-    "local.retention.ms",
-    "max.compaction.lag.ms",
-    "min.cleanable.dirty.ratio",
-    "min.compaction.lag.ms",
-    "preallocate",
-    "remote.log.copy.disable",
-    "remote.log.delete.on.disable",
-    "remote.storage.enable",
-    "unclean.leader.election.enable",
-];
+const COMPRESSION_LEVEL: &str = "Nothing is recompressed: compression.type is producer.";
+const CLEANER: &str = "There is no log cleaner yet, and compacted topics are refused.";
+const FLUSH: &str = "No write waits for the disk yet: leave it out.";
+const PREALLOCATE: &str = "Segments are allocated ahead of their use whatever it says.";
+const THROTTLED: &str = "A partition has one replica, so that nothing is replicated that could be throttled.";
+const REMOTE: &str = "There is no remote storage: leave it out.";
+const LOCAL_RETENTION: &str = "There is no remote storage: leave it out, and set retention.ms or retention.bytes.";
+const UNCLEAN: &str = "A replica that is behind never becomes leader: leave it false.";
 
 /// All settings of a topic, sorted by name.
 pub static SETTINGS: &[Setting] = &[
@@ -46,6 +35,12 @@ pub static SETTINGS: &[Setting] = &[
     )
     .checked(CLEANUP_POLICIES)
     .served(CLEANUP_SERVED.0, CLEANUP_SERVED.1),
+    Setting::accepted("compression.gzip.level", Kind::Int, Some("-1"), COMPRESSION_LEVEL)
+        .checked(Check::BetweenOrUnset(1, 9))
+        .of_topic(Some("compression.gzip.level")),
+    Setting::accepted("compression.lz4.level", Kind::Int, Some("9"), COMPRESSION_LEVEL)
+        .checked(Check::Between(1, 17))
+        .of_topic(Some("compression.lz4.level")),
     Setting::topic(
         "compression.type",
         "compression.type",
@@ -54,6 +49,12 @@ pub static SETTINGS: &[Setting] = &[
     )
     .checked(COMPRESSION_TYPES)
     .served(COMPRESSION_SERVED.0, COMPRESSION_SERVED.1),
+    Setting::accepted("compression.zstd.level", Kind::Int, Some("3"), COMPRESSION_LEVEL)
+        .checked(Check::Between(-131_072, 22))
+        .of_topic(Some("compression.zstd.level")),
+    Setting::accepted("delete.retention.ms", Kind::Long, Some("86400000"), CLEANER)
+        .at_least(0)
+        .of_topic(Some("log.cleaner.delete.retention.ms")),
     Setting::topic(
         "file.delete.delay.ms",
         "log.segment.delete.delay.ms",
@@ -61,6 +62,15 @@ pub static SETTINGS: &[Setting] = &[
         "How long a deleted segment's files stay on disk, for those who are still reading them.",
     )
     .at_least(0),
+    Setting::refused("flush.messages", Kind::Long, Some("9223372036854775807"), FLUSH)
+        .at_least(1)
+        .of_topic(Some("log.flush.interval.messages")),
+    Setting::refused("flush.ms", Kind::Long, Some("9223372036854775807"), FLUSH)
+        .at_least(0)
+        .of_topic(Some("log.flush.interval.ms")),
+    Setting::accepted("follower.replication.throttled.replicas", Kind::List, Some(""), THROTTLED)
+        .checked(Check::ThrottledReplicas)
+        .of_topic(None),
     Setting::topic(
         "index.interval.bytes",
         "log.index.interval.bytes",
@@ -68,6 +78,18 @@ pub static SETTINGS: &[Setting] = &[
         "Roughly one entry of the offset index is kept for this many bytes of log.",
     )
     .at_least(0),
+    Setting::accepted("leader.replication.throttled.replicas", Kind::List, Some(""), THROTTLED)
+        .checked(Check::ThrottledReplicas)
+        .of_topic(None),
+    Setting::refused("local.retention.bytes", Kind::Long, Some("-2"), LOCAL_RETENTION)
+        .at_least(-2)
+        .of_topic(Some("log.local.retention.bytes")),
+    Setting::refused("local.retention.ms", Kind::Long, Some("-2"), LOCAL_RETENTION)
+        .at_least(-2)
+        .of_topic(Some("log.local.retention.ms")),
+    Setting::accepted("max.compaction.lag.ms", Kind::Long, Some("9223372036854775807"), CLEANER)
+        .at_least(1)
+        .of_topic(Some("log.cleaner.max.compaction.lag.ms")),
     Setting::topic(
         "max.message.bytes",
         "message.max.bytes",
@@ -96,6 +118,12 @@ pub static SETTINGS: &[Setting] = &[
         "Whether records keep their producer's time (CreateTime) or get the time of their append (LogAppendTime).",
     )
     .checked(TIMESTAMP_TYPES),
+    Setting::accepted("min.cleanable.dirty.ratio", Kind::Double, Some("0.5"), CLEANER)
+        .checked(Check::Between(0, 1))
+        .of_topic(Some("log.cleaner.min.cleanable.ratio")),
+    Setting::accepted("min.compaction.lag.ms", Kind::Long, Some("0"), CLEANER)
+        .at_least(0)
+        .of_topic(Some("log.cleaner.min.compaction.lag.ms")),
     Setting::topic(
         "min.insync.replicas",
         "min.insync.replicas",
@@ -103,6 +131,10 @@ pub static SETTINGS: &[Setting] = &[
         "How many replicas must be in sync for a write with acks=all to be taken.",
     )
     .at_least(1),
+    Setting::accepted("preallocate", Kind::Boolean, Some("false"), PREALLOCATE).of_topic(Some("log.preallocate")),
+    Setting::refused("remote.log.copy.disable", Kind::Boolean, Some("false"), REMOTE).of_topic(None),
+    Setting::refused("remote.log.delete.on.disable", Kind::Boolean, Some("false"), REMOTE).of_topic(None),
+    Setting::refused("remote.storage.enable", Kind::Boolean, Some("false"), REMOTE).of_topic(None),
     Setting::topic(
         "retention.bytes",
         "log.retention.bytes",
@@ -134,4 +166,6 @@ pub static SETTINGS: &[Setting] = &[
     .at_least(0),
     Setting::topic("segment.ms", "log.roll.ms", Kind::Long, "The age at which a segment is rolled, in milliseconds.")
         .at_least(1),
+    Setting::refused("unclean.leader.election.enable", Kind::Boolean, Some("false"), UNCLEAN)
+        .of_topic(Some("unclean.leader.election.enable")),
 ];
