@@ -45,6 +45,65 @@ fn a_wrong_file_exits_with_2_and_tells_the_place() {
 }
 
 #[test]
+fn config_check_says_what_is_wrong_and_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("klamm.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        klamm(&["config", "check", file.to_str().unwrap()])
+    };
+    let taken = check("[kafka]\n\"num.io.threads\" = 16\n");
+    assert_eq!(taken.status.code(), Some(0));
+    assert_eq!(String::from_utf8(taken.stdout.clone()).unwrap(), format!("{} is taken\n", file.display()));
+    assert!(
+        errors(&taken).starts_with(&format!("warning: {}:2:20: num.io.threads", file.display())),
+        "{}",
+        errors(&taken)
+    );
+
+    let refused = check("[kafka]\n\"ssl.client.auth\" = \"required\"\n");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(refused.stdout.is_empty());
+    assert!(
+        errors(&refused).starts_with(&format!("klamm: {}:2:21: ssl.client.auth", file.display())),
+        "{}",
+        errors(&refused)
+    );
+    let missing = folder.path().join("none");
+    assert_eq!(klamm(&["config", "check", missing.to_str().unwrap()]).status.code(), Some(2));
+}
+
+#[test]
+fn config_import_writes_a_file_that_config_check_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (properties, output) = (path("server.properties"), path("klamm.toml"));
+    std::fs::write(&properties, "# mine\nnum.partitions=3\nnum.io.threads=16\n").unwrap();
+    let imported = klamm(&["config", "import", &properties]);
+    assert_eq!(imported.status.code(), Some(0));
+    assert!(errors(&imported).starts_with(&format!("warning: {properties}:3:1: ")), "{}", errors(&imported));
+    let written = klamm(&["config", "import", &properties, "--output", &output]);
+    assert_eq!((written.status.code(), written.stdout.len()), (Some(0), 0));
+    assert_eq!(std::fs::read(&output).unwrap(), imported.stdout);
+    assert_eq!(klamm(&["config", "check", &output]).status.code(), Some(0));
+    assert_eq!(klamm(&["config", "import", &properties, "--output", &output]).status.code(), Some(2), "it is there");
+
+    std::fs::write(&properties, "log.flush.interval.messages=1\nnum.partition=3\n").unwrap();
+    let refused = klamm(&["config", "import", &properties, "--output", &path("other.toml")]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(errors(&refused).lines().count(), 2, "{}", errors(&refused));
+    assert!(!folder.path().join("other.toml").exists());
+}
+
+#[test]
+fn the_environment_is_read() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+    let output = command.arg("serve").env("KAFKA_NUM_PARTITIONS", "0").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("klamm: KAFKA_NUM_PARTITIONS=0: Invalid value 0"), "{}", errors(&output));
+}
+
+#[test]
 fn a_wrong_log_filter_exits_with_2() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
     let output = command.args(["serve", "--node-id", "x"]).env("KLAMM_LOG", "klamm=loud").output().unwrap();

@@ -5,11 +5,15 @@
 //! * exit codes: 0 after a clean stop, 1 when the broker failed, 2 when the command line or the configuration is wrong;
 //! * standard output carries what was asked for, standard error the log and the errors.
 
+mod config;
 mod serve;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 use std::time::Instant;
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
 
 /// A broker that speaks Apache Kafka's wire protocol, in one small binary.
 #[derive(Debug, Parser)]
@@ -23,12 +27,15 @@ struct CommandLine {
 enum Verb {
     /// Run the broker in the foreground, until SIGINT or SIGTERM. The default without a command.
     Serve(serve::Arguments),
+    /// Look at configuration files.
+    Config(config::Arguments),
 }
 
 /// Runs the program; `started` is when the process began.
 pub fn run(started: Instant) -> ExitCode {
     match CommandLine::parse().verb.unwrap_or_else(|| Verb::Serve(serve::Arguments::default())) {
         Verb::Serve(arguments) => serve::run(&arguments, started),
+        Verb::Config(arguments) => config::run(&arguments),
     }
 }
 
@@ -46,8 +53,7 @@ mod tests {
     fn klamm_alone_is_serve_with_the_defaults() {
         assert!(CommandLine::try_parse_from(["klamm"]).unwrap().verb.is_none());
         let serve = CommandLine::try_parse_from(["klamm", "serve"]).unwrap().verb.unwrap();
-        let Verb::Serve(arguments) = serve;
-        assert_eq!(arguments, serve::Arguments::default());
+        assert!(matches!(serve, Verb::Serve(arguments) if arguments == serve::Arguments::default()));
     }
 
     #[test]

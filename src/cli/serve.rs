@@ -5,6 +5,7 @@
 //! * the first SIGINT or SIGTERM stops the broker cleanly, the second ends the process at once;
 //! * a broker that fails by itself ends the process with its error.
 
+use super::{FAILED, USAGE};
 use crate::broker::{self, Broker};
 use crate::config::{BrokerConfig, Environment, Flags};
 use clap::Args;
@@ -21,8 +22,6 @@ use tracing_subscriber::EnvFilter;
 
 /// For fsync, cold reads, and creating and deleting files.
 const BLOCKING_THREADS_MAX: usize = 8;
-const FAILED: u8 = 1;
-const USAGE: u8 = 2;
 
 /// What can be said to `klamm serve`; all of it wins over `KAFKA_*` environment variables, and those over the file.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]

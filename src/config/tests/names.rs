@@ -196,6 +196,68 @@ fn the_file_that_kafka_is_shipped_with_is_taken() {
 }
 
 #[test]
+fn properties_become_a_file_that_configures_the_same() {
+    let text = SHIPPED.join("\n");
+    let imported = import_properties("server.properties", &text).unwrap();
+    let ours = BrokerConfig::parse("klamm.toml", &imported.text, &Flags::default()).unwrap();
+    let theirs = from_overrides(SHIPPED).unwrap();
+    assert_eq!(ours.warnings, []);
+    assert_eq!(BrokerConfig { settings: theirs.settings.clone(), warnings: theirs.warnings.clone(), ..ours }, theirs);
+    assert_eq!(imported.warnings.len(), theirs.warnings.len());
+}
+
+#[test]
+fn properties_keep_their_comments_and_what_has_no_effect_becomes_one() {
+    let text = "# Where\nlisteners = PLAINTEXT://localhost:\\\n   9092\n\nnum.io.threads: 16\nnum.partitions 2\nnum.partitions=3\n\
+                auto.create.topics.enable=false\nlog.dirs=/a \"b\"\n";
+    let imported = import_properties("server.properties", text).unwrap();
+    assert_eq!(
+        imported.text,
+        "[kafka]\n# Where\n\"listeners\" = \"PLAINTEXT://localhost:9092\"\n\n\
+         # No effect: Threads follow the number of processors.\n# \"num.io.threads\" = 16\n\
+         # Set again below.\n# \"num.partitions\" = 2\n\"num.partitions\" = 3\n\
+         \"auto.create.topics.enable\" = false\n\"log.dirs\" = '/a \"b\"'\n"
+    );
+    let told: Vec<String> = imported.warnings.iter().map(Warning::to_string).collect();
+    assert!(told[0].starts_with("server.properties:5:1: num.io.threads: num.io.threads has no effect"), "{told:?}");
+    assert!(import_properties("", "").unwrap().text.starts_with("# listeners is not set: "));
+}
+
+#[test]
+fn everything_that_is_wrong_in_properties_is_told() {
+    let text = "num.partition=3\nlog.flush.interval.messages=1\n  num.partitions=0\nssl.key.password=sesame";
+    let told = import_properties("s", text).unwrap_err().iter().map(Error::to_string).collect::<Vec<_>>().join("\n");
+    for part in
+        ["s:1:1: unknown setting", "s:2:1: log.flush", "s:3:3: num.partitions: Invalid", "s:4:1: ssl.key.password"]
+    {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(!told.contains("sesame"));
+    let together = import_properties("s", "\nlisteners=PLAINTEXT://0.0.0.0:9092").unwrap_err();
+    assert!(together[0].to_string().starts_with("s:2:1: listeners: listener PLAINTEXT is bound"), "{together:?}");
+}
+
+#[test]
+fn the_smallest_file_says_where_the_data_lies_and_where_to_listen() {
+    let text = include_str!("../../../config/minimal.toml");
+    let config = BrokerConfig::parse("minimal.toml", text, &Flags::default()).unwrap();
+    assert_eq!((config.data_dir.to_str(), config.listeners[0].bind.port), (Some("/var/lib/klamm"), 9092));
+    let defaults = BrokerConfig::default();
+    let (data_dir, listeners) = (config.data_dir.clone(), config.listeners.clone());
+    let expected = BrokerConfig { data_dir, listeners, settings: config.settings.clone(), ..defaults };
+    assert_eq!(config, expected, "it sets nothing else");
+}
+
+proptest::proptest! {
+    #[test]
+    fn what_is_imported_is_taken(text in "(((num.partitions|log.dirs|broker.rack|num.io.threads|listeners)[=: ]|#)[ -~\\PC]{0,12}\n){0,5}") {
+        if let Ok(imported) = import_properties("s", &text) {
+            BrokerConfig::parse("k", &imported.text, &Flags::default()).unwrap();
+        }
+    }
+}
+
+#[test]
 fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("klamm.toml");
