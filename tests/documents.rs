@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What looks like a setting and is none: files, keys of files, features of the protocol.
+/// What looks like a setting and is none: files, keys of files, features of the protocol, values.
 const NOT_SETTINGS: &[&str] = &[
     "cluster.id",
     "directory.id",
@@ -23,6 +23,8 @@ const NOT_SETTINGS: &[&str] = &[
     "meta.properties",
     "metadata.version",
     "partition.metadata",
+    "rlmm.config.",
+    "rsm.config.",
     "server.properties",
     "transaction.version",
 ];

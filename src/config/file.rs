@@ -173,8 +173,11 @@ impl Source<'_> {
                 _ => Err(self.error(value.span(), &format!("listener.{key}"), "write a string".into())),
             }
         };
-        if let Some(key) = table.keys().find(|key| !LISTENER_KEYS.contains(&key.get_ref().as_ref())) {
-            let message = unknown_name("key in [[listener]]", key.get_ref(), LISTENER_KEYS.iter().copied());
+        if let Some(key) =
+            table.keys().find(|key| LISTENER_KEYS.iter().all(|known| known.key != key.get_ref().as_ref()))
+        {
+            let message =
+                unknown_name("key in [[listener]]", key.get_ref(), LISTENER_KEYS.iter().map(|known| known.key));
             return Err(self.error(key.span(), "", message));
         }
         let Some((bind, span)) = text("bind")? else {

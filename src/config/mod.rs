@@ -11,6 +11,7 @@ mod broker;
 mod broker_table;
 mod check;
 mod describe;
+mod document;
 mod environment;
 mod error;
 mod file;
@@ -33,6 +34,7 @@ pub use broker::{AnswersConfig, BrokerConfig, CompressedBatches, NetworkConfig, 
 pub use broker_table::all as broker_settings;
 pub use check::Check;
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, broker_entries, topic_entries};
+pub use document::configuration_document;
 pub use environment::Environment;
 pub use error::{Error, Given, Place, Warning};
 pub use flags::Flags;

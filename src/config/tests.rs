@@ -2,7 +2,7 @@
 
 mod names;
 
-use super::native_table::{KEYS, LISTENER_KEYS};
+use super::native_table::{KEYS, LISTENER_KEYS, ListenerKey};
 use super::setting::Family;
 use super::*;
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ fn the_shown_file_has_every_key_with_its_default() {
     for known in KEYS {
         assert!(document[known.section].get(known.key).is_some(), "{}.{} is missing", known.section, known.key);
     }
-    for key in LISTENER_KEYS {
+    for ListenerKey { key, .. } in LISTENER_KEYS {
         assert!(document["listener"][0].get(key).is_some(), "listener.{key} is missing");
     }
     // One sentence each: a comment stands above every key.
