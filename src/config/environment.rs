@@ -66,7 +66,7 @@ impl Environment {
                     if is_of_one_listener(&name) {
                         return Err(Error::At { place, message });
                     }
-                    warnings.push(Warning { place, message });
+                    warnings.push(Warning { place, message: format!("{message} It is ignored") });
                 }
             }
         }

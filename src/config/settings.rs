@@ -101,7 +101,7 @@ impl Settings {
         changed
             .map(|given| Warning {
                 place: given.place.clone(),
-                message: format!("{} has no effect: {}", given.setting.name, given.setting.documentation),
+                message: format!("no effect: {}", given.setting.documentation),
             })
             .collect()
     }

@@ -49,11 +49,12 @@ fn known(kind: &str) -> Vec<&'static Setting> {
 fn every_setting_of_kafka_is_there_with_its_type_default_and_bounds() {
     let rows = KAFKA_SETTINGS.lines().filter(|line| !line.starts_with('#'));
     for line in rows.clone() {
-        let [kind, name, of_type, default, validator] = line.split('\t').collect::<Vec<_>>()[..] else {
+        let [kind, name, of_type, default, validator, update] = line.split('\t').collect::<Vec<_>>()[..] else {
             panic!("{line}")
         };
         let setting = known(kind).into_iter().find(|setting| setting.name == name).unwrap_or_else(|| panic!("{line}"));
         assert_eq!(format!("{:?}", setting.kind).to_uppercase(), of_type, "{name}");
+        assert_eq!(updated(setting.update), update, "{name}");
         let is_inherited = kind == "topic" && setting.disposition == Disposition::Served;
         if !is_inherited && !OTHER_DEFAULTS.contains(&name) {
             assert_eq!(setting.default.unwrap_or("null"), default, "{name}");
@@ -67,6 +68,14 @@ fn every_setting_of_kafka_is_there_with_its_type_default_and_bounds() {
     for setting in ours {
         let is_removed = setting.documentation.starts_with("Removed in Kafka 4.0");
         assert!(is_removed || setting.visibility == Visibility::Internal, "{} is not Kafka's", setting.name);
+    }
+}
+
+fn updated(update: Update) -> &'static str {
+    match update {
+        Update::ReadOnly => "read-only",
+        Update::PerBroker => "per-broker",
+        Update::ClusterWide => "cluster-wide",
     }
 }
 
@@ -96,7 +105,7 @@ fn validator_text(text: &str) -> &str {
 #[test]
 fn a_value_that_is_kafkas_default_is_never_refused() {
     for line in KAFKA_SETTINGS.lines().filter(|line| line.starts_with("broker\t")) {
-        let [_, name, _, default, _] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [_, name, _, default, _, _] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
         // −1 is "make one up", which a broker with node.id does not.
         if default == "null" || default == "required" || name == "broker.id" {
             continue;
@@ -111,13 +120,25 @@ fn what_harms_nobody_is_taken_with_a_warning_and_shown() {
     let config = from_overrides(&["num.io.threads=16", "num.network.threads=3"]).unwrap();
     assert_eq!(
         warnings(&config),
-        ["--override num.io.threads=16: num.io.threads has no effect: Threads follow the number of processors."]
+        ["--override num.io.threads=16: no effect: Threads follow the number of processors."]
     );
     let entries = broker_entries(&config);
     let shown = |name: &str| entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.as_deref());
     assert_eq!((shown("num.io.threads"), shown("num.network.threads")), (Some("16"), Some("3")));
     assert_eq!(shown("background.threads"), None, "nobody set it");
     assert!(from_overrides(&["num.io.threads=0"]).unwrap_err().ends_with("Value must be at least 1"));
+}
+
+#[test]
+fn fractions_are_written_with_and_without_quotes() {
+    for written in ["0.75", "\"0.75\"", "7.5e-1"] {
+        let text =
+            format!("[kafka]\nlog.cleaner.io.buffer.load.factor = {written}\nlog.cleaner.min.cleanable.ratio = 0.5");
+        let config = BrokerConfig::parse("k", &text, &Flags::default()).unwrap();
+        assert_eq!(config.warnings.len(), 1, "0.5 is the default: {written}");
+    }
+    let told = BrokerConfig::parse("k", "[kafka]\nnum.partitions = 0.5", &Flags::default()).unwrap_err().to_string();
+    assert!(told.ends_with("write a string, a whole number, true or false"), "{told}");
 }
 
 #[test]
@@ -219,7 +240,7 @@ fn properties_keep_their_comments_and_what_has_no_effect_becomes_one() {
          \"auto.create.topics.enable\" = false\n\"log.dirs\" = '/a \"b\"'\n"
     );
     let told: Vec<String> = imported.warnings.iter().map(Warning::to_string).collect();
-    assert!(told[0].starts_with("server.properties:5:1: num.io.threads: num.io.threads has no effect"), "{told:?}");
+    assert!(told[0].starts_with("server.properties:5:1: num.io.threads: no effect"), "{told:?}");
     assert!(import_properties("", "").unwrap().text.starts_with("# listeners is not set: "));
 }
 
@@ -279,7 +300,7 @@ fn the_environment_wins_over_the_file_and_the_command_line_over_both() {
     assert_eq!(config.log.retention, Some(std::time::Duration::from_secs(3600)));
     assert_eq!(
         warnings(&config),
-        ["KAFKA_NUM_PARTITION: unknown setting 'num.partition': did you mean 'num.partitions'?"]
+        ["KAFKA_NUM_PARTITION: unknown setting 'num.partition': did you mean 'num.partitions'? It is ignored"]
     );
     let flags = Flags { overrides: vec!["num.partitions=5".into()], ..Flags::default() };
     assert_eq!(BrokerConfig::load_in(&environment, Some(&file), &flags).unwrap().topics.partitions, 5);
