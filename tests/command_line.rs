@@ -69,6 +69,13 @@ fn config_check_says_what_is_wrong_and_where() {
         "{}",
         errors(&refused)
     );
+    let several = check(
+        "[nodes]\n[kafka]\n\"num.partitions\" = 0\n\"log.dir\" = true\n\"num.partition\" = 1\n[topics]\nsegment = \"x\"\n",
+    );
+    let lines = errors(&several);
+    let places: Vec<&str> = lines.lines().map(|line| line.split(':').nth(2).unwrap()).collect();
+    assert_eq!(places, ["1", "3", "5", "7"], "everything is told, in order: {lines}");
+
     let missing = folder.path().join("none");
     assert_eq!(klamm(&["config", "check", missing.to_str().unwrap()]).status.code(), Some(2));
 }

@@ -5,7 +5,7 @@
 //! * nothing is written unless all of it is, and no file is overwritten.
 
 use super::USAGE;
-use crate::config::{BrokerConfig, Flags, Warning, import_properties};
+use crate::config::{BrokerConfig, Warning, import_properties};
 use clap::{Args, Subcommand};
 use std::fmt::Display;
 use std::fs::File;
@@ -45,8 +45,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn check(file: &Path) -> ExitCode {
-    match BrokerConfig::load(Some(file), &Flags::default()) {
-        Err(error) => refuse(&[error]),
+    match BrokerConfig::check(file) {
+        Err(errors) => refuse(&errors),
         Ok(config) => {
             warn(&config.warnings);
             print(&format!("{} is taken\n", file.display()))

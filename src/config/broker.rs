@@ -138,10 +138,18 @@ impl BrokerConfig {
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn load_in(environment: &Environment, path: Option<&Path>, flags: &Flags) -> Result<BrokerConfig, Error> {
-        let Some(path) = path else { return BrokerConfig::parse_in(environment, "", "", flags) };
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| Error::Read { file: name.clone(), error })?;
-        BrokerConfig::parse_in(environment, &name, &text, flags)
+        let Some(path) = path else { return BrokerConfig::parse_in(environment, "", "", flags).map_err(first) };
+        let (name, text) = read(path)?;
+        BrokerConfig::parse_in(environment, &name, &text, flags).map_err(first)
+    }
+
+    /// The configuration that a file describes by itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place; what does not go together only when the rest is right.
+    pub fn check(path: &Path) -> Result<BrokerConfig, Vec<Error>> {
+        let (name, text) = read(path).map_err(|error| vec![error])?;
+        BrokerConfig::parse_in(&Environment::default(), &name, &text, &Flags::default())
     }
 
     /// As [`load`](BrokerConfig::load), with the file's text in memory; `file` is its name in messages.
@@ -149,11 +157,15 @@ impl BrokerConfig {
     /// # Errors
     /// The first thing that is wrong, with its place.
     pub fn parse(file: &str, text: &str, flags: &Flags) -> Result<BrokerConfig, Error> {
-        BrokerConfig::parse_in(&Environment::default(), file, text, flags)
+        BrokerConfig::parse_in(&Environment::default(), file, text, flags).map_err(first)
     }
 
-    fn parse_in(environment: &Environment, file: &str, text: &str, flags: &Flags) -> Result<BrokerConfig, Error> {
+    fn parse_in(environment: &Environment, file: &str, text: &str, flags: &Flags) -> Result<BrokerConfig, Vec<Error>> {
         let file = file::parse(file, text)?;
+        BrokerConfig::layered(file, environment, flags).map_err(|error| vec![error])
+    }
+
+    fn layered(file: file::File, environment: &Environment, flags: &Flags) -> Result<BrokerConfig, Error> {
         let (variables, unknown) = environment.layer()?;
         let settings = Settings::default().overlaid(file.layer)?.overlaid(variables)?;
         let layer = flags.layer(&settings)?;
@@ -199,6 +211,19 @@ impl BrokerConfig {
             settings,
         })
     }
+}
+
+/// A file's name for messages, and its text.
+fn read(path: &Path) -> Result<(String, String), Error> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(Error::Read { file: name, error }),
+    }
+}
+
+fn first(errors: Vec<Error>) -> Error {
+    errors.into_iter().next().expect("what fails has an error")
 }
 
 /// A number that the table bounds to 0 … `i32::MAX`.

@@ -102,3 +102,13 @@ pub enum Error {
     #[error("{0}")]
     Together(String),
 }
+
+impl Error {
+    /// The line and column in the file; 0 where the fault is not at one place in a file.
+    pub(super) fn line_and_column(&self) -> (usize, usize) {
+        match self {
+            Error::At { place: Place::File { line, column, .. }, .. } => (*line, *column),
+            Error::At { .. } | Error::Read { .. } | Error::Conflict { .. } | Error::Together(_) => (0, 0),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Invariants:
 //! * an unknown section, key or name is an error at its line and column that names the nearest known one;
+//! * everything that is wrong by itself is told, in the order of the lines;
 //! * nothing is dropped: what is read becomes a setting, or the file is refused.
 //!
 //! In `[kafka]`, `"num.partitions" = 3` and `num.partitions = 3` are the same: TOML reads the latter as nested tables.
@@ -11,11 +12,11 @@ use super::error::{Error, Place};
 use super::names::{unknown_kafka_name, unknown_name};
 use super::native_table::{Form, KEYS, LISTENER_KEYS, NativeKey, SECTIONS};
 use super::setting::Kind;
-use super::settings::{Assignment, Layer, setting};
+use super::settings::{Assignment, Layer, check, setting};
 use super::{broker_table, listener, units};
 use std::ops::Range;
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
 /// What a file says.
 #[derive(Debug, Default)]
@@ -25,26 +26,40 @@ pub(super) struct File {
 }
 
 /// Reads a file's text; `name` is what messages call it.
-pub(super) fn parse(name: &str, text: &str) -> Result<File, Error> {
+///
+/// # Errors
+/// Everything that is wrong by itself, in the order of the lines; at least one error.
+pub(super) fn parse(name: &str, text: &str) -> Result<File, Vec<Error>> {
     let source = Source { name, text };
     let document = DeTable::parse(text)
-        .map_err(|error| source.error(error.span().unwrap_or(0..0), "", error.message().trim().into()))?;
-    let mut file = File::default();
+        .map_err(|error| vec![source.error(error.span().unwrap_or(0..0), "", error.message().trim().into())])?;
+    let (mut file, mut wrong) = (File::default(), Vec::new());
     for (section, value) in document.get_ref() {
-        match section.get_ref().as_ref() {
-            "listener" => {}
-            "kafka" => source.read_kafka("", source.table("kafka", value)?, &mut file.layer.verbatim)?,
-            known if SECTIONS.contains(&known) => source.read_section(known, source.table(known, value)?, &mut file)?,
+        let name = section.get_ref().as_ref();
+        let table = || source.table(name, value);
+        let read = match name {
+            "listener" => Ok(()),
+            "kafka" => table().map(|table| source.read_kafka("", table, &mut file.layer.verbatim, &mut wrong)),
+            known if SECTIONS.contains(&known) => {
+                table().map(|table| source.read_section(known, table, &mut file, &mut wrong))
+            }
             unknown => {
                 let message = unknown_name("section", unknown, SECTIONS.iter().copied());
-                return Err(source.error(section.span(), "", message));
+                Err(source.error(section.span(), "", message))
             }
-        }
+        };
+        wrong.extend(read.err());
     }
     if let Some(value) = document.get_ref().get("listener") {
-        source.read_listeners(value, &mut file.layer)?;
+        wrong.extend(source.read_listeners(value, &mut file.layer).err());
     }
-    Ok(file)
+    let given = file.layer.typed.iter().chain(&file.layer.verbatim);
+    wrong.extend(given.filter_map(|assignment| check(assignment).err()));
+    if wrong.is_empty() {
+        return Ok(file);
+    }
+    wrong.sort_by_key(Error::line_and_column);
+    Err(wrong)
 }
 
 struct Source<'a> {
@@ -73,62 +88,80 @@ impl Source<'_> {
         value.get_ref().as_table().ok_or_else(wrong)
     }
 
-    fn read_section(&self, section: &str, table: &DeTable<'_>, file: &mut File) -> Result<(), Error> {
-        for (key, value) in table {
-            let keys = || KEYS.iter().filter(|known| known.section == section);
-            let Some(known) = keys().find(|known| known.key == key.get_ref().as_ref()) else {
-                let what = format!("key in [{section}]");
-                let message = unknown_name(&what, key.get_ref(), keys().map(|known| known.key));
-                return Err(self.error(key.span(), "", message));
-            };
-            let path = format!("{section}.{}", known.key);
-            let text =
-                native_text(known, value.get_ref()).map_err(|message| self.error(value.span(), &path, message))?;
-            match (text, known.setting()) {
-                (None, _) => {}
-                (Some(text), Some(setting)) => {
-                    let place = self.place(value.span(), &path);
-                    file.layer.typed.push(Assignment { setting, text, place });
-                }
-                (Some(word), None) => {
-                    file.compressed_batches = Some(match word.as_str() {
-                        "strict" => CompressedBatches::Strict,
-                        _ => CompressedBatches::Header,
-                    });
-                }
+    fn read_section(&self, section: &str, table: &DeTable<'_>, file: &mut File, wrong: &mut Vec<Error>) {
+        wrong.extend(table.iter().filter_map(|(key, value)| self.read_key(section, key, value, file).err()));
+    }
+
+    fn read_key(
+        &self,
+        section: &str,
+        key: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+        file: &mut File,
+    ) -> Result<(), Error> {
+        let keys = || KEYS.iter().filter(|known| known.section == section);
+        let Some(known) = keys().find(|known| known.key == key.get_ref().as_ref()) else {
+            let what = format!("key in [{section}]");
+            let message = unknown_name(&what, key.get_ref(), keys().map(|known| known.key));
+            return Err(self.error(key.span(), "", message));
+        };
+        let path = format!("{section}.{}", known.key);
+        let text = native_text(known, value.get_ref()).map_err(|message| self.error(value.span(), &path, message))?;
+        match (text, known.setting()) {
+            (None, _) => {}
+            (Some(text), Some(setting)) => {
+                let place = self.place(value.span(), &path);
+                file.layer.typed.push(Assignment { setting, text, place });
+            }
+            (Some(word), None) => {
+                file.compressed_batches = Some(match word.as_str() {
+                    "strict" => CompressedBatches::Strict,
+                    _ => CompressedBatches::Header,
+                });
             }
         }
         Ok(())
     }
 
-    fn read_kafka(&self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<Assignment>) -> Result<(), Error> {
+    fn read_kafka(&self, prefix: &str, table: &DeTable<'_>, into: &mut Vec<Assignment>, wrong: &mut Vec<Error>) {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
-            if let DeValue::Table(nested) = value.get_ref() {
-                self.read_kafka(&format!("{name}."), nested, into)?;
-                continue;
+            match value.get_ref() {
+                DeValue::Table(nested) => self.read_kafka(&format!("{name}."), nested, into, wrong),
+                _ => match self.read_setting(&name, key, value, into) {
+                    Ok(assignment) => into.push(assignment),
+                    Err(error) => wrong.push(error),
+                },
             }
-            let Some(setting) = broker_table::find(&name) else {
-                return Err(self.error(key.span(), "", unknown_kafka_name(&name)));
-            };
-            if into.iter().any(|given| given.setting == setting) {
-                return Err(self.error(key.span(), &name, "set twice, with and without quotes".into()));
-            }
-            let text = match value.get_ref() {
-                DeValue::String(text) => text.to_string(),
-                DeValue::Float(number) if setting.kind == Kind::Double => number.as_str().replace('_', ""),
-                DeValue::Boolean(boolean) => boolean.to_string(),
-                DeValue::Integer(integer) => {
-                    whole_number(integer).map_err(|message| self.error(value.span(), &name, message))?.to_string()
-                }
-                DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
-                    let message = "write a string, a whole number, true or false".into();
-                    return Err(self.error(value.span(), &name, message));
-                }
-            };
-            into.push(Assignment { setting, text, place: self.place(value.span(), &name) });
         }
-        Ok(())
+    }
+
+    fn read_setting(
+        &self,
+        name: &str,
+        key: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+        others: &[Assignment],
+    ) -> Result<Assignment, Error> {
+        let Some(setting) = broker_table::find(name) else {
+            return Err(self.error(key.span(), "", unknown_kafka_name(name)));
+        };
+        if others.iter().any(|given| given.setting == setting) {
+            return Err(self.error(key.span(), name, "set twice, with and without quotes".into()));
+        }
+        let text = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Float(number) if setting.kind == Kind::Double => number.as_str().replace('_', ""),
+            DeValue::Boolean(boolean) => boolean.to_string(),
+            DeValue::Integer(integer) => {
+                whole_number(integer).map_err(|message| self.error(value.span(), name, message))?.to_string()
+            }
+            DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+                let message = "write a string, a whole number, true or false".into();
+                return Err(self.error(value.span(), name, message));
+            }
+        };
+        Ok(Assignment { setting, text, place: self.place(value.span(), name) })
     }
 
     fn read_listeners(&self, value: &Spanned<DeValue<'_>>, layer: &mut Layer) -> Result<(), Error> {

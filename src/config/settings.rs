@@ -170,7 +170,11 @@ pub(super) fn setting(name: &str) -> &'static Setting {
     broker_table::find(name).expect("the name is in the table")
 }
 
-fn check(assignment: &Assignment) -> Result<Value, Error> {
+/// The value of an assignment.
+///
+/// # Errors
+/// It is not one that the setting takes.
+pub(super) fn check(assignment: &Assignment) -> Result<Value, Error> {
     let refused = |error: InvalidConfig| Error::At { place: assignment.place.clone(), message: error.to_string() };
     assignment.setting.parse(&assignment.text).map_err(refused)
 }
