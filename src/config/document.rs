@@ -80,7 +80,7 @@ const BROKER_START: &str = "
 Under Kafka's names, in `[kafka]`, in the environment and with `--override`. Types and defaults are those of Kafka 4.3 but
 for the exceptions above. What *works* takes effect. What has *no effect* harms nobody by that: it is taken, with a warning
 unless it says what its default says. What is *refused* would change safety or security: it is taken only where it says what
-its default says, or nothing. DescribeConfigs shows what works, and of the rest what was set.
+its default says, or nothing where there is no default. DescribeConfigs shows what works, and of the rest what was set.
 
 | name | type | default | values | | what it is, or why not |
 |---|---|---|---|---|---|

@@ -45,8 +45,10 @@ impl Flags {
             typed("listeners", text, format!("--listen {}", self.listen.join(" --listen ")));
         }
         let assigned = |name| layer.verbatim.iter().chain(&layer.typed).rfind(|given| given.setting.name == name);
-        let listeners = assigned("listeners").map(|given| given.text.as_str());
-        let names = listener::names(listeners.or(below.text("listeners")).unwrap_or_default());
+        let text = |name| assigned(name).map(|given| given.text.as_str()).or(below.text(name)).unwrap_or_default();
+        let of_controllers: Vec<String> =
+            text("controller.listener.names").split(',').map(|name| name.trim().into()).collect();
+        let names = listener::names(&listener::without(text("listeners"), &of_controllers));
         let map = "listener.security.protocol.map";
         if !self.listen.is_empty()
             && assigned(map).is_none()

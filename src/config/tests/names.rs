@@ -214,6 +214,13 @@ fn the_file_that_kafka_is_shipped_with_is_taken() {
     assert_eq!(names, ["PLAINTEXT"], "nothing connects to the controller of a single node");
     assert_eq!(config.listeners[0].advertised_address(9092, "here").to_string(), "localhost:9092");
     assert_eq!(config.warnings.len(), 7, "{:#?}", warnings(&config));
+
+    let overrides =
+        SHIPPED.iter().filter(|line| !line.starts_with("advertised")).map(|line| line.to_string()).collect();
+    let flags = Flags { overrides, advertise: vec!["elsewhere".into()], ..Flags::default() };
+    let config = BrokerConfig::parse("", "", &flags).unwrap();
+    let advertised = config.listeners[0].advertised_address(9092, "here").to_string();
+    assert_eq!(advertised, "elsewhere:9092", "the controller's is not one of several listeners");
 }
 
 #[test]
