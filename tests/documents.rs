@@ -5,11 +5,13 @@
 //! * every flag of `klamm` is one that `klamm serve --help` or `klamm config import --help` lists;
 //! * every environment variable of ours is read somewhere in `src` or `tests`;
 //! * every setting that a text quotes is one of Kafka's;
-//! * every configuration that a text shows is taken.
+//! * every configuration that a text shows is taken;
+//! * what is rendered from tables is what the tables say.
 //!
-//! The map of floors is compared in `floors.rs`, the API table in `src/wire/api.rs`.
+//! The map of floors is compared in `floors.rs`.
 
-use klamm::config::{BrokerConfig, Flags, TOPIC_SETTINGS, broker_settings};
+use klamm::config::{BrokerConfig, Flags, TOPIC_SETTINGS, broker_settings, configuration_document};
+use klamm::wire::support_document;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -248,4 +250,19 @@ fn what_does_not_exist_is_found() {
     assert_eq!(found, ["--nonsense", "--lissten", "--override"]);
     assert_eq!(settings(&document), ["num.partitons", "a.b"]);
     assert_eq!(variables(text).collect::<Vec<_>>(), ["KLAMM_NONSENSE"]);
+}
+
+/// With `KLAMM_DOCUMENTS=write` the files are written instead.
+#[test]
+fn rendered_documents_are_what_the_tables_say() {
+    let rendered = [("configuration.md", configuration_document()), ("protocol-support.md", support_document())];
+    for (name, text) in rendered {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+        if std::env::var("KLAMM_DOCUMENTS").is_ok_and(|wish| wish == "write") {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap();
+        let differs = committed.lines().zip(text.lines()).find(|(theirs, ours)| theirs != ours);
+        assert!(committed == text, "docs/{name} differs at {differs:?}: write it anew with KLAMM_DOCUMENTS=write");
+    }
 }

@@ -239,11 +239,4 @@ mod tests {
     fn versions_that_kafka_calls_unstable_are_not_advertised() {
         assert_eq!(ApiKey::InitProducerId.api().advertised(), 0..=5);
     }
-
-    #[test]
-    fn the_document_is_the_table() {
-        let committed = include_str!("../../docs/protocol-support.md");
-        let rendered = support_document();
-        assert!(committed == rendered, "docs/protocol-support.md must be:\n{rendered}");
-    }
 }

@@ -21,7 +21,7 @@ mod malformed;
 mod primitive;
 pub mod produce;
 
-pub use api::{Api, ApiKey, ServedRequest};
+pub use api::{Api, ApiKey, ServedRequest, support_document};
 pub use error::ErrorCode;
 pub use frame::{EncodeError, decode, encode_response};
 pub use header::{HeaderError, RequestHeader, parse_header};
