@@ -23,7 +23,7 @@ const PREALLOCATE: &str = "Segments are allocated ahead of their use whatever it
 const THROTTLED: &str = "A partition has one replica, so that nothing is replicated that could be throttled.";
 const REMOTE: &str = "There is no remote storage: leave it out.";
 const LOCAL_RETENTION: &str = "There is no remote storage: leave it out, and set retention.ms or retention.bytes.";
-const UNCLEAN: &str = "A replica that is behind never becomes leader: leave it false.";
+const UNCLEAN: &str = "A partition has one replica, and no election among replicas can be unclean.";
 
 /// All settings of a topic, sorted by name.
 pub static SETTINGS: &[Setting] = &[
@@ -166,6 +166,6 @@ pub static SETTINGS: &[Setting] = &[
     .at_least(0),
     Setting::topic("segment.ms", "log.roll.ms", Kind::Long, "The age at which a segment is rolled, in milliseconds.")
         .at_least(1),
-    Setting::refused("unclean.leader.election.enable", Kind::Boolean, Some("false"), UNCLEAN)
+    Setting::accepted("unclean.leader.election.enable", Kind::Boolean, Some("false"), UNCLEAN)
         .of_topic(Some("unclean.leader.election.enable")),
 ];

@@ -8,8 +8,6 @@ use crate::config::setting::{Kind, Setting, Update};
 
 const COMPRESSION_LEVEL: &str = "Nothing is recompressed: compression.type is producer.";
 const CLEANER: &str = "There is no log cleaner yet, and compacted topics are refused.";
-const CLEANER_OFF: &str =
-    "There is no log cleaner yet that could be turned off: leave it true, and compacted topics are refused.";
 const PREALLOCATE: &str = "Segments are allocated ahead of their use whatever it says.";
 const POLICY: &str =
     "Policies are classes of Java, which cannot be loaded: leave it out, and check requests before they are sent.";
@@ -39,7 +37,7 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting::accepted("log.cleaner.delete.retention.ms", Kind::Long, Some("86400000"), CLEANER)
         .at_least(0)
         .updated(Update::ClusterWide),
-    Setting::refused("log.cleaner.enable", Kind::Boolean, Some("true"), CLEANER_OFF),
+    Setting::accepted("log.cleaner.enable", Kind::Boolean, Some("true"), CLEANER),
     Setting::accepted("log.cleaner.io.buffer.load.factor", Kind::Double, Some("0.9"), CLEANER)
         .updated(Update::ClusterWide),
     Setting::accepted("log.cleaner.io.buffer.size", Kind::Int, Some("524288"), CLEANER)

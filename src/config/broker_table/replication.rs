@@ -12,7 +12,7 @@ const METADATA_DIR: &str = "The metadata lies in the data directory: leave it ou
 const QUORUM_VOTERS: &str = "The quorum is this node alone, which needs no address to find itself.";
 const INTER_BROKER_NAME: &str = "This broker is the only one of its cluster and connects to no other.";
 const SHUTDOWN: &str = "A stop hands nothing over to other brokers, as there are none.";
-const UNCLEAN: &str = "A replica that is behind never becomes leader: leave it false.";
+const UNCLEAN: &str = "A partition has one replica, and no election among replicas can be unclean.";
 const LEADER_BALANCE: &str = "A partition has one replica, which is its leader.";
 const SELECTOR: &str = "Consumers read from the leader: leave it out.";
 
@@ -62,6 +62,6 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting::accepted("request.timeout.ms", Kind::Int, Some("30000"), ONE_BROKER),
     Setting::accepted("socket.connection.setup.timeout.max.ms", Kind::Long, Some("30000"), ONE_BROKER),
     Setting::accepted("socket.connection.setup.timeout.ms", Kind::Long, Some("10000"), ONE_BROKER),
-    Setting::refused("unclean.leader.election.enable", Kind::Boolean, Some("false"), UNCLEAN)
+    Setting::accepted("unclean.leader.election.enable", Kind::Boolean, Some("false"), UNCLEAN)
         .updated(Update::ClusterWide),
 ];
