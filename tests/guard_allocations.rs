@@ -31,7 +31,7 @@ use kafka_protocol::messages::{
     OffsetForLeaderEpochRequest, ProduceRequest, TopicName, alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
-use klamm::wire::api::APIS;
+use klamm::wire::api::{APIS, ForRequest};
 use klamm::wire::guard::{self, decoded_bytes_max};
 use klamm::wire::{ApiKey, Malformed, ServedRequest, decode};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -74,37 +74,18 @@ const BESIDES_BYTES: usize = 64 << 10;
 
 /// Guards and decodes `body`, and checks what that allocated.
 fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
-    fn of<T: ServedRequest>(version: i16, body: &[u8]) -> (usize, Result<(), Malformed>) {
-        let (bytes, result) = allocated_by(|| decode::<T>(version, body));
-        (bytes, result.map(drop))
+    struct Decode<'a>(i16, &'a [u8]);
+    impl ForRequest for Decode<'_> {
+        type Output = (usize, Result<(), Malformed>);
+
+        fn with<T: ServedRequest + Encodable>(self) -> Self::Output {
+            let (bytes, result) = allocated_by(|| decode::<T>(self.0, self.1));
+            (bytes, result.map(drop))
+        }
     }
     let (guard_bytes, guarded) = allocated_by(|| guard::check(api, version, body));
     assert_eq!(guard_bytes, 0, "{api} {version}: the guard allocates");
-    let (decode_bytes, decoded) = match api {
-        ApiKey::Produce => of::<ProduceRequest>(version, body),
-        ApiKey::Fetch => of::<FetchRequest>(version, body),
-        ApiKey::ListOffsets => of::<ListOffsetsRequest>(version, body),
-        ApiKey::Metadata => of::<MetadataRequest>(version, body),
-        ApiKey::ApiVersions => of::<ApiVersionsRequest>(version, body),
-        ApiKey::CreateTopics => of::<CreateTopicsRequest>(version, body),
-        ApiKey::DeleteTopics => of::<DeleteTopicsRequest>(version, body),
-        ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
-        ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
-        ApiKey::AlterReplicaLogDirs => of::<AlterReplicaLogDirsRequest>(version, body),
-        ApiKey::DescribeLogDirs => of::<DescribeLogDirsRequest>(version, body),
-        ApiKey::ElectLeaders => of::<ElectLeadersRequest>(version, body),
-        ApiKey::AlterPartitionReassignments => of::<AlterPartitionReassignmentsRequest>(version, body),
-        ApiKey::ListConfigResources => of::<ListConfigResourcesRequest>(version, body),
-        ApiKey::CreatePartitions => of::<CreatePartitionsRequest>(version, body),
-        ApiKey::IncrementalAlterConfigs => of::<IncrementalAlterConfigsRequest>(version, body),
-        ApiKey::InitProducerId => of::<InitProducerIdRequest>(version, body),
-        ApiKey::OffsetForLeaderEpoch => of::<OffsetForLeaderEpochRequest>(version, body),
-        ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
-        ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
-        ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
-        ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
-        ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
-    };
+    let (decode_bytes, decoded) = api.for_request(Decode(version, body));
     let limit = match guarded {
         Ok(_) => body.len() + decoded_bytes_max(body.len()) + BESIDES_BYTES,
         Err(_) => 0,

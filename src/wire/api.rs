@@ -10,7 +10,7 @@
 //! Source of the numbers: Kafka 4.1, `clients/src/main/resources/common/message/*Request.json`, `ApiKeys`.
 
 use kafka_protocol::messages;
-use kafka_protocol::protocol::Decodable;
+use kafka_protocol::protocol::{Decodable, Encodable};
 use std::fmt::{self, Write};
 use std::ops::RangeInclusive;
 
@@ -19,6 +19,15 @@ use std::ops::RangeInclusive;
 pub trait ServedRequest: Decodable {
     /// The API that this is a request of.
     const API: ApiKey;
+}
+
+/// Something that is done with the type of a request, whichever API it belongs to.
+pub trait ForRequest {
+    /// What comes of it.
+    type Output;
+
+    /// Does it for `T`.
+    fn with<T: ServedRequest + Encodable>(self) -> Self::Output;
 }
 
 /// What is served of one API.
@@ -100,6 +109,11 @@ macro_rules! apis {
             #[must_use]
             pub const fn from_code(code: i16) -> Option<ApiKey> {
                 match code { $($code => Some(ApiKey::$name),)* _ => None }
+            }
+
+            /// Does something with the type of this API's requests.
+            pub fn for_request<W: ForRequest>(self, work: W) -> W::Output {
+                match self { $(ApiKey::$name => work.with::<messages::$request>(),)* }
             }
 
             /// Kafka's name.

@@ -5,56 +5,32 @@
 //! that of `KLAMM_TEST_SEED`, or 1.
 
 use super::*;
-use crate::wire::api::{APIS, Api, ServedRequest};
+use crate::wire::api::{APIS, Api, ForRequest, ServedRequest};
 use crate::wire::frame::decode;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
-    ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, alter_configs_request, alter_partition_reassignments_request,
-    alter_replica_log_dirs_request, create_partitions_request, create_topics_request, delete_records_request,
-    delete_topics_request, describe_configs_request, describe_log_dirs_request, describe_quorum_request,
-    describe_topic_partitions_request, elect_leaders_request, fetch_request, incremental_alter_configs_request,
-    list_offsets_request, list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request,
-    produce_request,
+    alter_configs_request, alter_partition_reassignments_request, alter_replica_log_dirs_request,
+    create_partitions_request, create_topics_request, delete_records_request, delete_topics_request,
+    describe_configs_request, describe_log_dirs_request, describe_quorum_request, describe_topic_partitions_request,
+    elect_leaders_request, fetch_request, incremental_alter_configs_request, list_offsets_request,
+    list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request, produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
 /// Decoded by way of the guard, and encoded again by the crate.
 fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> {
-    fn of<T: ServedRequest + Encodable>(version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> {
-        let request = decode::<T>(version, body)?;
-        let mut again = Vec::new();
-        request.encode(&mut again, version).unwrap();
-        Ok(again)
+    struct Recode<'a>(i16, &'a [u8]);
+    impl ForRequest for Recode<'_> {
+        type Output = Result<Vec<u8>, Malformed>;
+
+        fn with<T: ServedRequest + Encodable>(self) -> Self::Output {
+            let Recode(version, body) = self;
+            let request = decode::<T>(version, body)?;
+            let mut again = Vec::new();
+            request.encode(&mut again, version).unwrap();
+            Ok(again)
+        }
     }
-    match api {
-        ApiKey::Produce => of::<ProduceRequest>(version, body),
-        ApiKey::Fetch => of::<FetchRequest>(version, body),
-        ApiKey::ListOffsets => of::<ListOffsetsRequest>(version, body),
-        ApiKey::Metadata => of::<MetadataRequest>(version, body),
-        ApiKey::ApiVersions => of::<ApiVersionsRequest>(version, body),
-        ApiKey::CreateTopics => of::<CreateTopicsRequest>(version, body),
-        ApiKey::DeleteTopics => of::<DeleteTopicsRequest>(version, body),
-        ApiKey::DeleteRecords => of::<DeleteRecordsRequest>(version, body),
-        ApiKey::AlterConfigs => of::<AlterConfigsRequest>(version, body),
-        ApiKey::AlterReplicaLogDirs => of::<AlterReplicaLogDirsRequest>(version, body),
-        ApiKey::DescribeLogDirs => of::<DescribeLogDirsRequest>(version, body),
-        ApiKey::ElectLeaders => of::<ElectLeadersRequest>(version, body),
-        ApiKey::AlterPartitionReassignments => of::<AlterPartitionReassignmentsRequest>(version, body),
-        ApiKey::ListConfigResources => of::<ListConfigResourcesRequest>(version, body),
-        ApiKey::CreatePartitions => of::<CreatePartitionsRequest>(version, body),
-        ApiKey::IncrementalAlterConfigs => of::<IncrementalAlterConfigsRequest>(version, body),
-        ApiKey::InitProducerId => of::<InitProducerIdRequest>(version, body),
-        ApiKey::OffsetForLeaderEpoch => of::<OffsetForLeaderEpochRequest>(version, body),
-        ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
-        ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
-        ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
-        ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
-        ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
-    }
+    api.for_request(Recode(version, body))
 }
 
 /// The sizes of the structs below a request, in the order in which the shape comes upon them.
