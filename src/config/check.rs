@@ -33,81 +33,73 @@ impl Check {
     /// # Errors
     /// The part of the value that is wrong, and what is allowed instead.
     pub(super) fn test(self, name: &str, value: &Value) -> Result<(), (String, String)> {
-        match value {
-            Value::Boolean(_) => Ok(()),
-            Value::Number(number) => self.test_number(*number).map_err(|reason| (number.to_string(), reason)),
-            Value::Fraction(number) => self.test_fraction(*number).map_err(|reason| (format!("{number:?}"), reason)),
-            Value::Text(text) => self.test_text(text).map_err(|reason| (text.clone(), reason)),
-            Value::List(items) if self == Check::ThrottledReplicas => test_replicas(name, items),
-            Value::List(items) => {
-                items.iter().try_for_each(|item| self.test_text(item).map_err(|reason| (item.clone(), reason)))
-            }
-        }
-    }
-
-    fn test_number(self, number: i64) -> Result<(), String> {
         match self {
-            Check::AtLeast(least) | Check::Between(least, _) if number < least => {
-                Err(format!("Value must be at least {least}"))
+            Check::Any => Ok(()),
+            Check::AtLeast(least) => at_least(least, value),
+            Check::Between(least, most) => at_least(least, value).and_then(|()| at_most(most, value)),
+            Check::BetweenOrUnset(least, most) => each_number(value, |number| {
+                let reason = || format!("Value must be between {least} and {most} or equal to -1");
+                if number == -1 || (least..=most).contains(&number) { Ok(()) } else { Err(reason()) }
+            }),
+            Check::PositiveOrUnlimited => each_number(value, |number| {
+                if number == -1 || number >= 1 {
+                    Ok(())
+                } else {
+                    Err("Value must be unlimited (-1) or at least 1".into())
+                }
+            }),
+            Check::OneOf(allowed) => each_text(value, |text| {
+                let reason = || format!("String must be one of: {}", allowed.join(", "));
+                if allowed.contains(&text) { Ok(()) } else { Err(reason()) }
+            }),
+            Check::OneOfAnyCase(allowed) => each_text(value, |text| {
+                let reason = || format!("String must be one of (case insensitive): {}", allowed.join(", "));
+                if allowed.iter().any(|one| one.eq_ignore_ascii_case(text)) { Ok(()) } else { Err(reason()) }
+            }),
+            Check::NotEmpty => {
+                each_text(value, |text| if text.is_empty() { Err("String must be non-empty".into()) } else { Ok(()) })
             }
-            Check::Between(_, most) if number > most => Err(format!("Value must be no more than {most}")),
-            Check::BetweenOrUnset(least, most) if number != -1 && !(least..=most).contains(&number) => {
-                Err(format!("Value must be between {least} and {most} or equal to -1"))
-            }
-            Check::PositiveOrUnlimited if number != -1 && number < 1 => {
-                Err("Value must be unlimited (-1) or at least 1".into())
-            }
-            Check::Any
-            | Check::AtLeast(_)
-            | Check::Between(..)
-            | Check::BetweenOrUnset(..)
-            | Check::PositiveOrUnlimited
-            | Check::OneOf(_)
-            | Check::OneOfAnyCase(_)
-            | Check::NotEmpty
-            | Check::ThrottledReplicas => Ok(()),
+            Check::ThrottledReplicas => match value {
+                Value::List(items) => test_replicas(name, items),
+                Value::Boolean(_) | Value::Number(_) | Value::Fraction(_) | Value::Text(_) => Ok(()),
+            },
         }
     }
+}
 
-    /// The bounds of fractions in the tables are small whole numbers, which an `f64` holds exactly.
-    fn test_fraction(self, number: f64) -> Result<(), String> {
-        match self {
-            Check::AtLeast(least) | Check::Between(least, _) if number < least as f64 => {
-                Err(format!("Value must be at least {least}"))
-            }
-            Check::Between(_, most) if number > most as f64 => Err(format!("Value must be no more than {most}")),
-            Check::Any
-            | Check::AtLeast(_)
-            | Check::Between(..)
-            | Check::BetweenOrUnset(..)
-            | Check::PositiveOrUnlimited
-            | Check::OneOf(_)
-            | Check::OneOfAnyCase(_)
-            | Check::NotEmpty
-            | Check::ThrottledReplicas => Ok(()),
-        }
-    }
+/// The bounds of fractions in the tables are small whole numbers, which an `f64` holds exactly.
+fn at_least(least: i64, value: &Value) -> Result<(), (String, String)> {
+    let is_less = match value {
+        Value::Number(number) => *number < least,
+        Value::Fraction(number) => *number < least as f64,
+        Value::Boolean(_) | Value::Text(_) | Value::List(_) => false,
+    };
+    if is_less { Err((value.to_string(), format!("Value must be at least {least}"))) } else { Ok(()) }
+}
 
-    fn test_text(self, text: &str) -> Result<(), String> {
-        match self {
-            Check::OneOf(allowed) if !allowed.contains(&text) => {
-                Err(format!("String must be one of: {}", allowed.join(", ")))
-            }
-            Check::OneOfAnyCase(allowed) if !allowed.iter().any(|one| one.eq_ignore_ascii_case(text)) => {
-                Err(format!("String must be one of (case insensitive): {}", allowed.join(", ")))
-            }
-            Check::NotEmpty if text.is_empty() => Err("String must be non-empty".into()),
-            Check::Any
-            | Check::AtLeast(_)
-            | Check::Between(..)
-            | Check::BetweenOrUnset(..)
-            | Check::PositiveOrUnlimited
-            | Check::OneOf(_)
-            | Check::OneOfAnyCase(_)
-            | Check::NotEmpty
-            | Check::ThrottledReplicas => Ok(()),
-        }
+fn at_most(most: i64, value: &Value) -> Result<(), (String, String)> {
+    let is_more = match value {
+        Value::Number(number) => *number > most,
+        Value::Fraction(number) => *number > most as f64,
+        Value::Boolean(_) | Value::Text(_) | Value::List(_) => false,
+    };
+    if is_more { Err((value.to_string(), format!("Value must be no more than {most}"))) } else { Ok(()) }
+}
+
+fn each_number(value: &Value, test: impl Fn(i64) -> Result<(), String>) -> Result<(), (String, String)> {
+    match value {
+        Value::Number(number) => test(*number).map_err(|reason| (value.to_string(), reason)),
+        Value::Boolean(_) | Value::Fraction(_) | Value::Text(_) | Value::List(_) => Ok(()),
     }
+}
+
+fn each_text(value: &Value, test: impl Fn(&str) -> Result<(), String>) -> Result<(), (String, String)> {
+    let texts = match value {
+        Value::Text(text) => std::slice::from_ref(text),
+        Value::List(items) => items,
+        Value::Boolean(_) | Value::Number(_) | Value::Fraction(_) => &[],
+    };
+    texts.iter().try_for_each(|text| test(text).map_err(|reason| (text.clone(), reason)))
 }
 
 /// `ThrottledReplicaListValidator`: `*` alone, or replicas.

@@ -7,6 +7,7 @@
 //! Called by the tables, which are lists of settings, and by what resolves and describes them.
 
 use super::check::Check;
+use std::fmt;
 
 /// The type of a setting's value (`ConfigDef.Type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +82,19 @@ pub(super) enum Value {
     Fraction(f64),
     Text(String),
     List(Vec<String>),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Boolean(boolean) => boolean.fmt(f),
+            Value::Number(number) => number.fmt(f),
+            // As Java prints it, with a point also where it is whole.
+            Value::Fraction(number) => fmt::Debug::fmt(number, f),
+            Value::Text(text) => f.write_str(text),
+            Value::List(items) => f.write_str(&items.join(",")),
+        }
+    }
 }
 
 /// When a setting can be changed (`DynamicBrokerConfig`).
