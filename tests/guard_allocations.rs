@@ -78,7 +78,7 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
     impl ForRequest for Decode<'_> {
         type Output = (usize, Result<(), Malformed>);
 
-        fn with<T: ServedRequest + Encodable>(self) -> Self::Output {
+        fn with<T: ServedRequest>(self) -> Self::Output {
             let (bytes, result) = allocated_by(|| decode::<T>(self.0, self.1));
             (bytes, result.map(drop))
         }

@@ -10,7 +10,7 @@
 //! Source of the numbers: Kafka 4.1, `clients/src/main/resources/common/message/*Request.json`, `ApiKeys`.
 
 use kafka_protocol::messages;
-use kafka_protocol::protocol::{Decodable, Encodable};
+use kafka_protocol::protocol::Decodable;
 use std::fmt::{self, Write};
 use std::ops::RangeInclusive;
 
@@ -19,6 +19,10 @@ use std::ops::RangeInclusive;
 pub trait ServedRequest: Decodable {
     /// The API that this is a request of.
     const API: ApiKey;
+
+    /// What a client would send; the crate's side of clients is there in tests only.
+    #[cfg(test)]
+    fn encoded(&self, version: i16) -> Vec<u8>;
 }
 
 /// Something that is done with the type of a request, whichever API it belongs to.
@@ -27,7 +31,7 @@ pub trait ForRequest {
     type Output;
 
     /// Does it for `T`.
-    fn with<T: ServedRequest + Encodable>(self) -> Self::Output;
+    fn with<T: ServedRequest>(self) -> Self::Output;
 }
 
 /// What is served of one API.
@@ -125,6 +129,13 @@ macro_rules! apis {
 
         $(impl ServedRequest for messages::$request {
             const API: ApiKey = ApiKey::$name;
+
+            #[cfg(test)]
+            fn encoded(&self, version: i16) -> Vec<u8> {
+                let mut body = Vec::new();
+                kafka_protocol::protocol::Encodable::encode(self, &mut body, version).unwrap();
+                body
+            }
         })*
     };
 }

@@ -14,7 +14,6 @@ use kafka_protocol::messages::{
     elect_leaders_request, fetch_request, incremental_alter_configs_request, list_offsets_request,
     list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request, produce_request,
 };
-use kafka_protocol::protocol::Encodable;
 
 /// Decoded by way of the guard, and encoded again by the crate.
 fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> {
@@ -22,12 +21,9 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
     impl ForRequest for Recode<'_> {
         type Output = Result<Vec<u8>, Malformed>;
 
-        fn with<T: ServedRequest + Encodable>(self) -> Self::Output {
+        fn with<T: ServedRequest>(self) -> Self::Output {
             let Recode(version, body) = self;
-            let request = decode::<T>(version, body)?;
-            let mut again = Vec::new();
-            request.encode(&mut again, version).unwrap();
-            Ok(again)
+            Ok(decode::<T>(version, body)?.encoded(version))
         }
     }
     api.for_request(Recode(version, body))
