@@ -361,6 +361,9 @@ fn kafka_metadata_quorum_and_kafka_cluster_describe_the_cluster() {
     let columns: Vec<_> = endpoint.split_whitespace().collect();
     let (host, port) = broker.address().rsplit_once(':').expect("host:port");
     assert_eq!(columns, [&leader.to_string(), host, port, "null", "unfenced", "broker"], "{endpoints}");
+    let unregister = ["unregister", "--bootstrap-server", broker.address(), "--id", "77"];
+    let refused = tools.run(CLUSTER_TOOL, &unregister, "");
+    assert!((refused.output + &refused.errors).contains("Broker ID 77 is not currently registered"));
 }
 
 #[test]

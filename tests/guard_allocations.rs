@@ -28,7 +28,8 @@ use kafka_protocol::messages::{
     DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
     ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
     ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, TopicName, alter_configs_request, incremental_alter_configs_request,
+    OffsetForLeaderEpochRequest, ProduceRequest, TopicName, UnregisterBrokerRequest, alter_configs_request,
+    incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use klamm::wire::api::APIS;
@@ -102,6 +103,7 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
         ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
         ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
+        ApiKey::UnregisterBroker => of::<UnregisterBrokerRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
     };
@@ -288,6 +290,7 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
                 .with_partitions(partitions);
             encode(&DescribeQuorumRequest::default().with_topics(vec![topics; count]), version)
         }
+        ApiKey::UnregisterBroker => encode(&UnregisterBrokerRequest::default(), version),
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {
             let topics = vec![TopicRequest::default().with_name(topic(length)); count];
@@ -356,7 +359,8 @@ fn crowd(bound: usize, passes: impl Fn(usize) -> bool) -> usize {
 
 #[test]
 fn the_most_crowded_requests_that_pass_are_decoded_within_the_limit() {
-    let without_arrays = [ApiKey::ApiVersions, ApiKey::InitProducerId, ApiKey::DescribeCluster];
+    let without_arrays =
+        [ApiKey::ApiVersions, ApiKey::InitProducerId, ApiKey::DescribeCluster, ApiKey::UnregisterBroker];
     for api in APIS.iter().filter(|api| !without_arrays.contains(&api.key)) {
         for version in [*api.versions.start(), *api.versions.end()] {
             // Many empty elements, then one with many. The brokers of an assignment of CreateTopics are as many as the

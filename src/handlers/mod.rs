@@ -35,6 +35,7 @@ mod partition_view;
 pub mod produce;
 mod producer_ids;
 mod services;
+mod unregister_broker;
 
 use crate::runtime::Outgoing;
 use crate::security::Principal;
@@ -143,6 +144,7 @@ pub async fn answer(
         ApiKey::ListConfigResources => {
             respond(out, call, &list_config_resources::handle(services, client, call.version, decoded!()))
         }
+        ApiKey::UnregisterBroker => respond(out, call, &unregister_broker::handle(services, client, decoded!())),
         ApiKey::ListPartitionReassignments => {
             respond(out, call, &list_partition_reassignments::handle(services, client, decoded!()))
         }

@@ -24,7 +24,7 @@ use kafka_protocol::messages::{
     DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
     ElectLeadersRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest,
     ListOffsetsRequest, ListPartitionReassignmentsRequest, OffsetForLeaderEpochRequest, RequestHeader,
-    alter_configs_request, incremental_alter_configs_request,
+    UnregisterBrokerRequest, alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, Request};
 use klamm::wire::ApiKey;
@@ -201,6 +201,10 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
                 .with_topic_name(topic_name("__cluster_metadata"))
                 .with_partitions(partitions);
             encode(&DescribeQuorumRequest::default().with_topics(vec![topics]), version)
+        }
+        ApiKey::UnregisterBroker => {
+            let id = BrokerId(*random.pick(&[-1, 1, 77]));
+            encode(&UnregisterBrokerRequest::default().with_broker_id(id), version)
         }
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {

@@ -30,6 +30,7 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::ListConfigResources => LIST_CONFIG_RESOURCES,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
         ApiKey::DescribeQuorum => DESCRIBE_QUORUM,
+        ApiKey::UnregisterBroker => UNREGISTER_BROKER,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
     }
@@ -278,6 +279,10 @@ const DESCRIBE_QUORUM: Shape = &[structures(&Kind::Struct(&[
         INT32, // partition
     ])),
 ]))];
+
+const UNREGISTER_BROKER: Shape = &[
+    INT32, // broker
+];
 
 const DESCRIBE_CLUSTER: Shape = &[
     BOOL,          // operations authorized on the cluster

@@ -13,12 +13,12 @@ use kafka_protocol::messages::{
     DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
     ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
     ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, alter_configs_request, alter_partition_reassignments_request,
-    alter_replica_log_dirs_request, create_partitions_request, create_topics_request, delete_records_request,
-    delete_topics_request, describe_configs_request, describe_log_dirs_request, describe_quorum_request,
-    describe_topic_partitions_request, elect_leaders_request, fetch_request, incremental_alter_configs_request,
-    list_offsets_request, list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request,
-    produce_request,
+    OffsetForLeaderEpochRequest, ProduceRequest, UnregisterBrokerRequest, alter_configs_request,
+    alter_partition_reassignments_request, alter_replica_log_dirs_request, create_partitions_request,
+    create_topics_request, delete_records_request, delete_topics_request, describe_configs_request,
+    describe_log_dirs_request, describe_quorum_request, describe_topic_partitions_request, elect_leaders_request,
+    fetch_request, incremental_alter_configs_request, list_offsets_request, list_partition_reassignments_request,
+    metadata_request, offset_for_leader_epoch_request, produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -52,6 +52,7 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
         ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
         ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
+        ApiKey::UnregisterBroker => of::<UnregisterBrokerRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
     }
@@ -67,9 +68,11 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         ApiKey::Fetch => sizes!(fetch_request: ReplicaState, FetchTopic, FetchPartition, ForgottenTopic),
         ApiKey::ListOffsets => sizes!(list_offsets_request: ListOffsetsTopic, ListOffsetsPartition),
         ApiKey::Metadata => sizes!(metadata_request: MetadataRequestTopic),
-        ApiKey::ApiVersions | ApiKey::InitProducerId | ApiKey::DescribeCluster | ApiKey::ListConfigResources => {
-            Vec::new()
-        }
+        ApiKey::ApiVersions
+        | ApiKey::InitProducerId
+        | ApiKey::DescribeCluster
+        | ApiKey::UnregisterBroker
+        | ApiKey::ListConfigResources => Vec::new(),
         ApiKey::ElectLeaders => sizes!(elect_leaders_request: TopicPartitions),
         ApiKey::AlterPartitionReassignments => {
             sizes!(alter_partition_reassignments_request: ReassignableTopic, ReassignablePartition)
