@@ -22,14 +22,15 @@ use kafka_protocol::messages::list_partition_reassignments_request::ListPartitio
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
     AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId,
     CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
     DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
     ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
     ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, TopicName, UnregisterBrokerRequest, alter_configs_request,
-    incremental_alter_configs_request,
+    OffsetForLeaderEpochRequest, ProduceRequest, TopicName, UnregisterBrokerRequest, UpdateFeaturesRequest,
+    alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use klamm::wire::api::APIS;
@@ -103,6 +104,7 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
         ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
         ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
+        ApiKey::UpdateFeatures => of::<UpdateFeaturesRequest>(version, body),
         ApiKey::UnregisterBroker => of::<UnregisterBrokerRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
@@ -289,6 +291,10 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
                 .with_topic_name(topic(length))
                 .with_partitions(partitions);
             encode(&DescribeQuorumRequest::default().with_topics(vec![topics; count]), version)
+        }
+        ApiKey::UpdateFeatures => {
+            let update = FeatureUpdateKey::default().with_feature(text(length));
+            encode(&UpdateFeaturesRequest::default().with_feature_updates(vec![update; count]), version)
         }
         ApiKey::UnregisterBroker => encode(&UnregisterBrokerRequest::default(), version),
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),

@@ -13,12 +13,12 @@ use kafka_protocol::messages::{
     DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
     ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
     ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, UnregisterBrokerRequest, alter_configs_request,
+    OffsetForLeaderEpochRequest, ProduceRequest, UnregisterBrokerRequest, UpdateFeaturesRequest, alter_configs_request,
     alter_partition_reassignments_request, alter_replica_log_dirs_request, create_partitions_request,
     create_topics_request, delete_records_request, delete_topics_request, describe_configs_request,
     describe_log_dirs_request, describe_quorum_request, describe_topic_partitions_request, elect_leaders_request,
     fetch_request, incremental_alter_configs_request, list_offsets_request, list_partition_reassignments_request,
-    metadata_request, offset_for_leader_epoch_request, produce_request,
+    metadata_request, offset_for_leader_epoch_request, produce_request, update_features_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -52,6 +52,7 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
         ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
         ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
+        ApiKey::UpdateFeatures => of::<UpdateFeaturesRequest>(version, body),
         ApiKey::UnregisterBroker => of::<UnregisterBrokerRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
@@ -86,6 +87,7 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
             sizes!(alter_replica_log_dirs_request: AlterReplicaLogDir, AlterReplicaLogDirTopic)
         }
         ApiKey::DescribeQuorum => sizes!(describe_quorum_request: TopicData, PartitionData),
+        ApiKey::UpdateFeatures => sizes!(update_features_request: FeatureUpdateKey),
         ApiKey::DescribeLogDirs => sizes!(describe_log_dirs_request: DescribableLogDirTopic),
         ApiKey::CreatePartitions => {
             sizes!(create_partitions_request: CreatePartitionsTopic, CreatePartitionsAssignment)
