@@ -68,6 +68,11 @@ fn kafka_python_3_administers_topics() {
 }
 
 #[test]
+fn kafka_python_3_has_a_command_line() {
+    run_cases("kafka-python-3.0.12", "kafka_python_cli");
+}
+
+#[test]
 fn confluent_kafka_produces() {
     run_cases("confluent-kafka", "confluent_kafka_producer");
 }
