@@ -5,7 +5,7 @@
 //! alone; until then a level only moves up, as Kafka's controller does not look at `allowDowngrade`. Version 2 dropped
 //! the results per feature, which say nothing but that all is well (Kafka's word for that is "NONE").
 //!
-//! Source: `ControllerApis.handleUpdateFeatures`, `QuorumController.updateFeatures` (KIP-584, KIP-1022).
+//! Source: `ControllerApis.handleUpdateFeatures`, `QuorumController.updateFeatures` (KIP-584).
 
 use super::errors::controller_error;
 use super::{Client, Services};

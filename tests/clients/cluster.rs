@@ -85,6 +85,16 @@ fn kafka_cluster_and_kafka_metadata_quorum_refuse_what_one_broker_cannot_do() {
     let directory = "AAAAAAAAAAAAAAAAAAAAAQ";
     let remove = ["remove-controller", "--controller-id", "1", "--controller-directory-id", directory];
     assert!(quorum(&remove).contains("The node does not support REMOVE_RAFT_VOTER"));
+    // It reads what it would add from a controller's own settings and directory.
+    let settings = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+    let lines = format!(
+        "process.roles=controller\nnode.id=1\ncontroller.listener.names=C\nlisteners=C://127.0.0.1:9\n\
+         controller.quorum.bootstrap.servers=127.0.0.1:9\nlog.dirs={}\n",
+        broker.data().display()
+    );
+    std::fs::write(settings.path(), lines).expect("the file can be written");
+    let add = ["--command-config", &settings.path().display().to_string(), "add-controller"];
+    assert!(quorum(&add).contains("The node does not support ADD_RAFT_VOTER"));
     assert!(quorum(&["describe"]).contains("One of --status or --replication must be specified"));
     let readable = session.output(METADATA_QUORUM, &["describe", "--replication", "--human-readable"]);
     assert!(readable.contains(" ms ago"), "{readable}");

@@ -73,7 +73,7 @@ fn kip_584_a_level_that_is_finalized_already_can_be_asked_for_at_every_version()
             let wanted = level(version, METADATA_VERSION, finalized, upgrade_type);
             let response = update(&mut client, version, vec![wanted.clone(), wanted.clone()]);
             assert_eq!((response.error_code, response.error_message), (0, None), "version {version}");
-            // KIP-1022 dropped the results per feature from version 2; before it, one per mention, with Kafka's word.
+            // Version 2 has no results per feature; before it there is one per mention, with Kafka's word.
             let results: Vec<_> = response
                 .results
                 .iter()

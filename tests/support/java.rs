@@ -1,6 +1,6 @@
 //! Runs Apache Kafka's own command-line tools, gathered by Maven from their coordinates in `tests/clients/pom.xml`.
 //!
-//! * Only a missing Java or Maven is a reason to skip; archives that cannot be fetched are a failure.
+//! * Only a missing JDK or Maven is a reason to skip; archives that cannot be fetched are a failure.
 //! * A [`Session`] runs many tools in one virtual machine; one with lines on its standard input gets a machine of its own.
 
 use std::io::{BufRead, BufReader, Write};
@@ -25,10 +25,10 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// The tools, or `None`, said on standard error, when Java or Maven is not installed.
+    /// The tools, or `None`, said on standard error, when a JDK or Maven is not installed.
     pub fn gather(wanted_for: &str) -> Option<Tools> {
-        if !works("java", &["-version"]) || !works("mvn", &["--version"]) {
-            print_skipped(&format!("{wanted_for}: no Java or no Maven"));
+        if !works("javac", &["-version"]) || !works("mvn", &["--version"]) {
+            print_skipped(&format!("{wanted_for}: no JDK or no Maven"));
             return None;
         }
         let project = kept::client_files().join("pom.xml");
