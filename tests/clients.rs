@@ -1,10 +1,18 @@
 //! Real clients, unchanged, against a broker: kafka-python of three generations, confluent-kafka, kcat and Apache Kafka's tools.
 //!
-//! * Each test is one client and one group of cases; the cases themselves are in `tests/clients/`.
+//! * Each test is one client and one group of cases; the cases of the Python clients, and those of Kafka's tools for
+//!   administrators, are in `tests/clients/`.
 //! * A client whose interpreter is not installed is skipped, and said so on standard error; nothing else is skipped silently.
 //! * With `KLAMM_TEST_BOOTSTRAP=host:port` the same tests run against that broker (see `docs/testing.md`).
 
 mod support;
+
+#[path = "clients/cluster.rs"]
+mod cluster;
+#[path = "clients/records.rs"]
+mod records;
+#[path = "clients/topics.rs"]
+mod topics;
 
 use std::process::Command;
 use std::time::Duration;
@@ -57,6 +65,11 @@ fn kafka_python_3_consumes() {
 #[test]
 fn kafka_python_3_administers_topics() {
     run_cases("kafka-python-3.0.12", "kafka_python_admin");
+}
+
+#[test]
+fn kafka_python_3_has_a_command_line() {
+    run_cases("kafka-python-3.0.12", "kafka_python_cli");
 }
 
 #[test]
@@ -218,36 +231,6 @@ fn records_in(tools: &Tools, broker: &Broker, topic: &str) -> (i64, usize) {
 }
 
 #[test]
-fn kafka_topics_creates_lists_describes_and_deletes() {
-    let Some(tools) = Tools::gather("kafka-topics") else { return };
-    let (broker, topic) = (Broker::start(), new_topic());
-    let topics = |arguments: &[&str]| tool(&tools, &broker, TOPIC_COMMAND, arguments, "");
-    let create = ["--create", "--topic", &topic, "--partitions", "3", "--config", "retention.ms=12345"];
-    let created = topics(&create).expect_success("kafka-topics --create");
-    assert!(created.contains(&format!("Created topic {topic}.")), "{created}");
-
-    let again = topics(&create);
-    assert!(!again.succeeded);
-    assert!((again.output + &again.errors).contains("already exists"));
-    topics(&[&create[..], &["--if-not-exists"]].concat()).expect_success("kafka-topics --create --if-not-exists");
-
-    let listed = topics(&["--list"]).expect_success("kafka-topics --list");
-    assert!(listed.lines().any(|line| line == topic), "{listed}");
-
-    let described = topics(&["--describe", "--topic", &topic]).expect_success("kafka-topics --describe");
-    assert!(described.contains("PartitionCount: 3\tReplicationFactor: 1"), "{described}");
-    assert!(described.contains("retention.ms=12345"), "{described}");
-    for partition in 0..3 {
-        assert!(described.contains(&format!("Partition: {partition}\tLeader: ")), "{described}");
-    }
-    assert!(!described.contains("Leader: none"), "{described}");
-
-    topics(&["--delete", "--topic", &topic]).expect_success("kafka-topics --delete");
-    let missing = topics(&["--describe", "--topic", &topic]);
-    assert!(!missing.succeeded && (missing.output + &missing.errors).contains("does not exist"));
-}
-
-#[test]
 fn kafkas_tools_change_a_topic_that_exists() {
     let Some(tools) = Tools::gather("kafka-configs") else { return };
     let (broker, topic) = (Broker::start(), new_topic());
@@ -276,24 +259,6 @@ fn kafkas_tools_change_a_topic_that_exists() {
     std::fs::write(file.path(), wanted).expect("it can be written");
     let deleted = run(DELETE_RECORDS, &["--offset-json-file", &file.path().display().to_string()]);
     assert!(deleted.contains(&format!("partition: {topic}-{partition}\tlow_watermark: 1")), "{deleted}");
-}
-
-#[test]
-fn kafka_log_dirs_shows_the_sizes_of_partitions() {
-    let Some(tools) = Tools::gather("kafka-log-dirs") else { return };
-    let (broker, topic) = (Broker::start(), new_topic());
-    let topics = ["--create", "--topic", &topic, "--partitions", "2"];
-    tool(&tools, &broker, TOPIC_COMMAND, &topics, "").expect_success("kafka-topics --create");
-    tool(&tools, &broker, CONSOLE_PRODUCER, &["--topic", &topic], "one\n").expect_success("kafka-console-producer");
-    let described = ["--describe", "--topic-list", &topic];
-    let shown = tool(&tools, &broker, LOG_DIRS, &described, "").expect_success("kafka-log-dirs");
-    let sizes: Vec<i64> = shown
-        .split("\"size\":")
-        .skip(1)
-        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
-        .collect();
-    assert_eq!((sizes.len(), sizes.iter().filter(|size| **size > 0).count()), (2, 1), "{shown}");
-    assert!(shown.contains(&format!("{topic}-0")) && shown.contains("\"error\":null"), "{shown}");
 }
 
 #[test]
@@ -361,6 +326,9 @@ fn kafka_metadata_quorum_and_kafka_cluster_describe_the_cluster() {
     let columns: Vec<_> = endpoint.split_whitespace().collect();
     let (host, port) = broker.address().rsplit_once(':').expect("host:port");
     assert_eq!(columns, [&leader.to_string(), host, port, "null", "unfenced", "broker"], "{endpoints}");
+    let unregister = ["unregister", "--bootstrap-server", broker.address(), "--id", "77"];
+    let refused = tools.run(CLUSTER_TOOL, &unregister, "");
+    assert!((refused.output + &refused.errors).contains("Broker ID 77 is not currently registered"));
 }
 
 #[test]

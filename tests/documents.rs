@@ -20,14 +20,18 @@ use std::process::Command;
 const NOT_SETTINGS: &[&str] = &[
     "cluster.id",
     "directory.id",
+    "eligible.leader.replicas.version",
     "group.version",
     "klamm.format.version",
+    "kraft.version",
     "meta.properties",
     "metadata.version",
     "partition.metadata",
     "rlmm.config.",
     "rsm.config.",
     "server.properties",
+    "share.version",
+    "streams.version",
     "transaction.version",
 ];
 

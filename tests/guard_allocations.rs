@@ -22,13 +22,15 @@ use kafka_protocol::messages::list_partition_reassignments_request::ListPartitio
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
     AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId,
     CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
     DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
     ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
     ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, TopicName, alter_configs_request, incremental_alter_configs_request,
+    OffsetForLeaderEpochRequest, ProduceRequest, TopicName, UnregisterBrokerRequest, UpdateFeaturesRequest,
+    alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use klamm::wire::api::{APIS, ForRequest};
@@ -269,6 +271,11 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
                 .with_partitions(partitions);
             encode(&DescribeQuorumRequest::default().with_topics(vec![topics; count]), version)
         }
+        ApiKey::UpdateFeatures => {
+            let update = FeatureUpdateKey::default().with_feature(text(length));
+            encode(&UpdateFeaturesRequest::default().with_feature_updates(vec![update; count]), version)
+        }
+        ApiKey::UnregisterBroker => encode(&UnregisterBrokerRequest::default(), version),
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {
             let topics = vec![TopicRequest::default().with_name(topic(length)); count];
@@ -337,7 +344,8 @@ fn crowd(bound: usize, passes: impl Fn(usize) -> bool) -> usize {
 
 #[test]
 fn the_most_crowded_requests_that_pass_are_decoded_within_the_limit() {
-    let without_arrays = [ApiKey::ApiVersions, ApiKey::InitProducerId, ApiKey::DescribeCluster];
+    let without_arrays =
+        [ApiKey::ApiVersions, ApiKey::InitProducerId, ApiKey::DescribeCluster, ApiKey::UnregisterBroker];
     for api in APIS.iter().filter(|api| !without_arrays.contains(&api.key)) {
         for version in [*api.versions.start(), *api.versions.end()] {
             // Many empty elements, then one with many. The brokers of an assignment of CreateTopics are as many as the

@@ -124,6 +124,7 @@ impl Broker {
         let quorum_config = QuorumConfig { node_id: config.node_id, cluster_id: cluster_id.clone() };
         let quorum = Quorum::open(&metadata, quorum_config).await?;
         let controller = controller(&config, &quorum, &clock);
+        controller.finalize_initial_features().await?;
         controller.register_broker(registration(&config, &bound)).await?;
         if !cleanly_stopped && quorum.image().topics().len() > 0 {
             // What a power cut took may be rewritten under the same offsets: readers find out by the epoch (KIP-320).

@@ -1,6 +1,7 @@
 //! What only a broker as a whole shows: the order of one connection, waits for replicas, starts and stops.
 
 use super::*;
+use crate::metadata::Record;
 use crate::record::BatchBuilder;
 use crate::types::BrokerId;
 use bytes::{Buf, Bytes, BytesMut};
@@ -397,6 +398,29 @@ async fn a_clean_stop_keeps_the_leader_epochs_and_an_unclean_one_raises_them() {
     };
     assert_eq!(epoch(&broker), 1);
     broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kip_584_features_are_finalized_once_in_directories_new_and_old_and_a_newer_level_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let features = |broker: &Broker| broker.quorum.image().features.clone().into_iter().collect::<Vec<_>>();
+    let level = |level| Record::FeatureLevel { name: "metadata.version".into(), level };
+    let broker = Broker::start(config(&data)).await.unwrap();
+    let finalized = features(&broker);
+    assert_eq!(finalized, [("metadata.version".to_owned(), 27)]);
+    // As a version without features would have left it.
+    let index = broker.quorum.image().index;
+    broker.quorum.propose(vec![level(0)], index).await.unwrap();
+    assert_eq!(features(&broker), []);
+    broker.shutdown().await.unwrap();
+
+    let broker = Broker::start(config(&data)).await.unwrap();
+    assert_eq!(features(&broker), finalized);
+    let index = broker.quorum.image().index;
+    broker.quorum.propose(vec![level(99)], index).await.unwrap();
+    broker.shutdown().await.unwrap();
+    let refused = Broker::start(config(&data)).await.err().expect("it does not start");
+    assert!(refused.to_string().contains("has feature metadata.version at level 99"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,14 @@ pub enum Error {
     /// All producer ids have been handed out.
     #[error("there are no producer ids left")]
     ProducerIdsExhausted,
+    /// A newer version finalized a feature at a level that this one does not support.
+    #[error("the cluster has feature {name} at level {level}, which this version does not support: start a newer one")]
+    UnsupportedFeature {
+        /// The feature.
+        name: String,
+        /// Its finalized level.
+        level: i16,
+    },
 }
 
 /// What is wrong with one topic of a request: one variant per error of Kafka's, with the text for the client, which is

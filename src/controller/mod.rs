@@ -11,6 +11,7 @@
 mod broker;
 mod configs;
 mod error;
+mod features;
 mod partitions;
 mod placement;
 mod topic;
@@ -22,10 +23,11 @@ pub use crate::quorum::{ProposeError, Standing};
 pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
 pub use configs::{Changed, ConfigChanges, ConfigOperation, ListDefault, Others};
 pub use error::{Error, TopicError};
+pub use features::{Direction, FeatureUpdate, InvalidUpdate};
 pub use partitions::{Grown, MorePartitions};
 pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef, check_assignment};
 
-use crate::metadata::{ClusterImage, Record};
+use crate::metadata::{ClusterImage, Record, SUPPORTED_FEATURES};
 use crate::quorum::Quorum;
 use crate::runtime::Clock;
 use crate::types::{BrokerEpoch, BrokerId, TopicId};
@@ -149,6 +151,29 @@ impl Controller {
     pub async fn alter_configs(&self, changes: Vec<ConfigChanges>, mode: Mode) -> Result<Decided<Changed>, Error> {
         let rules = configs::Rules { check: &*self.config_rules.check, list_default: &*self.config_rules.list_default };
         self.decide_in(mode, |image| configs::decide_changes(image, &changes, &rules)).await
+    }
+
+    /// Changes the levels of finalized features, of all or of none. `controller` is this node, for the texts.
+    ///
+    /// # Errors
+    /// Those of the quorum; what is wrong with a feature is in the answer.
+    pub async fn update_features(
+        &self,
+        updates: Vec<FeatureUpdate>,
+        controller: BrokerId,
+        mode: Mode,
+    ) -> Result<Decided<Result<(), InvalidUpdate>>, Error> {
+        let rules = features::Rules { controller, supported: SUPPORTED_FEATURES };
+        self.decide_in(mode, |image| features::decide_updates(image, &updates, &rules)).await
+    }
+
+    /// Finalizes the features of which the metadata say nothing: those of a new cluster, and of one that an older version
+    /// made.
+    ///
+    /// # Errors
+    /// Those of the quorum; [`Error::UnsupportedFeature`].
+    pub async fn finalize_initial_features(&self) -> Result<Decided<()>, Error> {
+        self.decide(|image| features::decide_initial_levels(image, SUPPORTED_FEATURES)).await
     }
 
     /// Hands out a block of producer ids to `broker`; no id is ever handed out twice.

@@ -1,6 +1,6 @@
 use super::topic::{Rules, decide_creation, decide_deletion};
 use super::*;
-use crate::metadata::{Endpoint, Partition, SecurityProtocol, Topic};
+use crate::metadata::{Endpoint, Feature, Partition, SecurityProtocol, Topic};
 use crate::quorum::QuorumConfig;
 use crate::types::{BrokerId, ClusterId, LeaderEpoch, PartitionEpoch, ProducerId, TimestampMs, TopicName};
 use uuid::Uuid;
@@ -369,4 +369,88 @@ async fn a_caller_that_gives_up_leaves_the_controller_usable() {
     }
     let kept = quorum.image().topics().filter(|topic| topic.name.as_str().starts_with("kept")).count();
     assert_eq!(kept, 50);
+}
+
+const FEATURES: &[Feature] = &[
+    Feature { name: "metadata.version", levels: 7..=30, initial: 30 },
+    Feature { name: "transaction.version", levels: 0..=2, initial: 0 },
+];
+
+fn update(name: &str, level: i16, direction: Option<Direction>) -> FeatureUpdate {
+    FeatureUpdate { name: name.into(), level, direction }
+}
+
+fn updated(image: &ClusterImage, updates: &[FeatureUpdate]) -> Result<Vec<(String, i16)>, String> {
+    let rules = features::Rules { controller: BrokerId(1), supported: FEATURES };
+    let (records, reply) = features::decide_updates(image, updates, &rules);
+    let levels = records.into_iter().map(|record| match record {
+        Record::FeatureLevel { name, level } => (name, level),
+        other => panic!("{other:?}"),
+    });
+    let levels: Vec<_> = levels.collect();
+    assert!(reply.is_ok() || levels.is_empty(), "all or nothing");
+    reply.map(|()| levels).map_err(|e| e.to_string())
+}
+
+#[test]
+fn kip_584_levels_move_within_their_ranges_and_down_only_when_that_was_meant() {
+    let mut image = image(1);
+    let (up, down) = (Some(Direction::Upgrade), Some(Direction::Downgrade));
+    let levels = |levels: &[(&str, i16)]| {
+        Ok(levels.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect::<Vec<_>>())
+    };
+    let (records, ()) = features::decide_initial_levels(&image, FEATURES).unwrap();
+    image.apply(9, &records).unwrap();
+    assert_eq!(image.features.clone().into_iter().collect::<Vec<_>>(), [("metadata.version".into(), 30)]);
+    assert_eq!(features::decide_initial_levels(&image, FEATURES).unwrap().0, [], "once");
+
+    assert_eq!(updated(&image, &[]), levels(&[]));
+    assert_eq!(updated(&image, &[update("metadata.version", 30, up)]), levels(&[]));
+    assert_eq!(updated(&image, &[update("metadata.version", 29, down)]), levels(&[("metadata.version", 29)]));
+    let both = [update("transaction.version", 2, up), update("metadata.version", 7, down)];
+    assert_eq!(updated(&image, &both), levels(&[("transaction.version", 2), ("metadata.version", 7)]));
+    let twice = [update("metadata.version", 99, up), update("metadata.version", 30, up)];
+    assert_eq!(updated(&image, &twice), levels(&[]), "the last one counts");
+    image.apply(10, &[Record::FeatureLevel { name: "transaction.version".into(), level: 2 }]).unwrap();
+    let gone = [update("transaction.version", 0, down)];
+    assert_eq!(updated(&image, &gone), levels(&[("transaction.version", 0)]));
+    // What is known and not supported is at level 0 already.
+    assert_eq!(updated(&image, &[update("group.version", 0, up)]), levels(&[]));
+}
+
+#[test]
+fn kip_584_updates_are_refused_with_the_texts_of_kafka_4_3_and_all_together() {
+    let mut image = image(1);
+    image.apply(9, &[Record::FeatureLevel { name: "metadata.version".into(), level: 30 }]).unwrap();
+    let (up, down) = (Some(Direction::Upgrade), Some(Direction::Downgrade));
+    let flag = "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe \
+                downgrade.";
+    for (refused, reason) in [
+        (update("nope", 1, up), "Local controller 1 does not support this feature."),
+        (update("nope", 0, down), "Feature nope not found."),
+        (update("group.version", 1, up), "Local controller 1 does not support this feature."),
+        (update("metadata.version", 31, up), "Local controller 1 only supports versions 7-30"),
+        (update("metadata.version", 0, down), "Local controller 1 only supports versions 7-30"),
+        (update("metadata.version", -1, down), "A feature version cannot be less than 0."),
+        (update("metadata.version", -1, None), "The controller does not support the given upgrade type."),
+        (update("metadata.version", 29, up), flag),
+    ] {
+        let expected = format!(
+            "The update failed for all features since the following feature had an error: Invalid update version {} for \
+             feature {}. {reason}",
+            refused.level, refused.name
+        );
+        let good = update("transaction.version", 1, up);
+        assert_eq!(updated(&image, &[good, refused]), Err(expected));
+    }
+}
+
+#[test]
+fn a_feature_that_a_newer_version_finalized_is_not_taken_over() {
+    for (name, level) in [("metadata.version", 31), ("transaction.version", 3), ("new.version", 1)] {
+        let mut image = image(1);
+        image.apply(9, &[Record::FeatureLevel { name: name.into(), level }]).unwrap();
+        let refused = features::decide_initial_levels(&image, FEATURES).unwrap_err();
+        assert!(matches!(&refused, Error::UnsupportedFeature { name: found, .. } if found == name), "{refused}");
+    }
 }

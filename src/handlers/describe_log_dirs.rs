@@ -3,6 +3,10 @@
 //! The one data directory with the sizes of the partitions in it, of all of them or of those asked for; unknown ones are
 //! left out. Sizes are logical, without what is only allocated ahead. Version 4 tells the space of the file system.
 //!
+//! A partition whose log is offline is left out too: Kafka names what is in directories that live, and its
+//! `kafka-reassign-partitions` takes the absence for an offline log. In Kafka a log that fails takes its directory with it,
+//! which is then KAFKA_STORAGE_ERROR without partitions and sizes; here the directory is only when it cannot be asked.
+//!
 //! Source: `KafkaApis.handleDescribeLogDirsRequest`, `ReplicaManager.describeLogDirs` (KIP-113, KIP-827).
 
 use super::{Client, Services};

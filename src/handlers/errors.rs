@@ -71,6 +71,7 @@ pub(super) fn controller_error(e: &controller::Error) -> ErrorCode {
         controller::Error::Quorum(ProposeError::NotLeader | ProposeError::Stale) => ErrorCode::NotController,
         controller::Error::Quorum(ProposeError::NoRoom(_)) => ErrorCode::KafkaStorageError,
         controller::Error::Quorum(ProposeError::Inconsistent(_) | ProposeError::Failed(_))
-        | controller::Error::ProducerIdsExhausted => ErrorCode::UnknownServerError,
+        | controller::Error::ProducerIdsExhausted
+        | controller::Error::UnsupportedFeature { .. } => ErrorCode::UnknownServerError,
     }
 }

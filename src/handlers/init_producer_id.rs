@@ -54,8 +54,8 @@ fn unavailable(e: &Error) -> ErrorCode {
         Error::Quorum(ProposeError::NotLeader | ProposeError::Stale | ProposeError::NoRoom(_)) => {
             ErrorCode::CoordinatorLoadInProgress
         }
-        Error::Quorum(ProposeError::Inconsistent(_) | ProposeError::Failed(_)) | Error::ProducerIdsExhausted => {
-            ErrorCode::UnknownServerError
-        }
+        Error::Quorum(ProposeError::Inconsistent(_) | ProposeError::Failed(_))
+        | Error::ProducerIdsExhausted
+        | Error::UnsupportedFeature { .. } => ErrorCode::UnknownServerError,
     }
 }

@@ -35,6 +35,8 @@ mod partition_view;
 pub mod produce;
 mod producer_ids;
 mod services;
+mod unregister_broker;
+mod update_features;
 
 use crate::runtime::Outgoing;
 use crate::security::Principal;
@@ -109,7 +111,7 @@ pub async fn answer(
         };
     }
     match call.api {
-        ApiKey::ApiVersions => respond(out, call, &api_versions::handle(client, call, &decoded!())),
+        ApiKey::ApiVersions => respond(out, call, &api_versions::handle(services, client, call, &decoded!())),
         ApiKey::Metadata => respond(out, call, &metadata::handle(services, client, call, decoded!()).await),
         ApiKey::ListOffsets => respond(out, call, &list_offsets::handle(services, client, call, decoded!()).await),
         ApiKey::CreateTopics => respond(out, call, &create_topics::handle(services, client, call, decoded!()).await),
@@ -142,6 +144,10 @@ pub async fn answer(
         }
         ApiKey::ListConfigResources => {
             respond(out, call, &list_config_resources::handle(services, client, call.version, decoded!()))
+        }
+        ApiKey::UnregisterBroker => respond(out, call, &unregister_broker::handle(services, client, decoded!())),
+        ApiKey::UpdateFeatures => {
+            respond(out, call, &update_features::handle(services, client, call.version, decoded!()).await)
         }
         ApiKey::ListPartitionReassignments => {
             respond(out, call, &list_partition_reassignments::handle(services, client, decoded!()))

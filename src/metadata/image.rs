@@ -30,6 +30,8 @@ pub struct ClusterImage {
     pub brokers: BTreeMap<BrokerId, Broker>,
     /// The first producer id that has not been handed out in a block.
     pub next_producer_id: ProducerId,
+    /// The finalized features and their levels, none of which is 0 (KIP-584).
+    pub features: BTreeMap<String, i16>,
     /// The settings of single brokers.
     pub broker_configs: BTreeMap<BrokerId, Configs>,
     /// The settings of all brokers.
@@ -71,6 +73,7 @@ impl ClusterImage {
             cluster_id,
             brokers: BTreeMap::new(),
             next_producer_id: ProducerId(0),
+            features: BTreeMap::new(),
             broker_configs: BTreeMap::new(),
             default_broker_configs: BTreeMap::new(),
             topics: Arc::default(),
@@ -116,6 +119,8 @@ impl ClusterImage {
 
     /// Records that build this image anew, for [`ClusterImage::restore`]: what a snapshot holds.
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        let levels =
+            self.features.iter().map(|(name, level)| Record::FeatureLevel { name: name.clone(), level: *level });
         let brokers = self.brokers.values().map(|broker| Record::RegisterBroker {
             id: broker.id,
             incarnation: broker.incarnation,
@@ -135,7 +140,7 @@ impl ClusterImage {
                 .chain(config_records(ConfigResource::Topic(topic.id), &topic.configs))
                 .chain(partitions.map(|(index, partition)| Record::of_partition(topic.id, index, partition)))
         });
-        brokers.chain(defaults).chain(configs).chain(std::iter::once(producer_ids)).chain(topics)
+        levels.chain(brokers).chain(defaults).chain(configs).chain(std::iter::once(producer_ids)).chain(topics)
     }
 
     /// The image that [`ClusterImage::records`] was asked of.
@@ -212,6 +217,13 @@ impl ClusterImage {
                     return Err(Inconsistent::Counter("the next producer id"));
                 }
                 self.next_producer_id = *next;
+                Ok(())
+            }
+            Record::FeatureLevel { name, level } => {
+                match level {
+                    0 => self.features.remove(name),
+                    level => self.features.insert(name.clone(), *level),
+                };
                 Ok(())
             }
             Record::NextLeaderEpochs { leader } => self.next_leader_epochs(*leader),

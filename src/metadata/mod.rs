@@ -7,6 +7,7 @@
 //!
 //! `quorum` agrees on the records and publishes the images, `controller` decides the records, everything else reads.
 
+mod feature;
 mod image;
 mod model;
 mod record;
@@ -14,6 +15,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+pub use feature::{Feature, SUPPORTED_FEATURES};
 pub use image::{ClusterImage, Inconsistent};
 pub use model::{Broker, Endpoint, Partition, SecurityProtocol, Topic};
 pub use record::{ConfigResource, Record};

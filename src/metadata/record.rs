@@ -82,6 +82,13 @@ pub enum Record {
         /// Who took the last block.
         broker: BrokerId,
     },
+    /// A feature is finalized at a level, or is so no longer when the level is 0 (KIP-584).
+    FeatureLevel {
+        /// Its name.
+        name: String,
+        /// The level.
+        level: i16,
+    },
     /// Every partition that this broker leads gets the next leader epoch: it may have lost the end of its logs, and what
     /// it writes at the same offsets must be told from what was there (KIP-320). One record however many partitions.
     NextLeaderEpochs {

@@ -31,6 +31,10 @@ fn config(resource: ConfigResource, name: &str, value: Option<&str>) -> Record {
     Record::Config { resource, name: name.into(), value: value.map(Into::into) }
 }
 
+fn feature(name: &str, level: i16) -> Record {
+    Record::FeatureLevel { name: name.into(), level }
+}
+
 fn broker(number: i32) -> Record {
     Record::RegisterBroker {
         id: BrokerId(number),
@@ -120,6 +124,14 @@ fn settings_are_set_and_removed_for_topics_brokers_and_all_brokers() {
 }
 
 #[test]
+fn a_feature_has_its_last_level_and_is_gone_at_level_0() {
+    let mut image = applied(&[feature("a", 1), feature("b", 2), feature("a", 3)]);
+    assert_eq!((image.features["a"], image.features["b"]), (3, 2));
+    image.apply(6, &[feature("a", 0), feature("never was", 0)]).unwrap();
+    assert_eq!(image.features.keys().collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
 fn the_next_leader_epochs_go_to_the_partitions_of_that_leader_alone() {
     let mut image = applied(&[topic("a", 1), partition(1, 0), topic("b", 2), partition(2, 0)]);
     let led_by_two = Record::Partition {
@@ -177,6 +189,7 @@ fn an_image_comes_back_from_its_records() {
         config(ConfigResource::Broker(BrokerId(1)), "y", Some("2")),
         config(ConfigResource::Brokers, "z", Some("3")),
         Record::ProducerIds { next: ProducerId(3000), broker: BrokerId(1) },
+        feature("metadata.version", 27),
     ]);
     original.apply(8, &[Record::NextLeaderEpochs { leader: BrokerId(1) }]).unwrap();
     let json = serde_json::to_string(&original.records().collect::<Vec<_>>()).unwrap();
@@ -197,6 +210,7 @@ fn records_are_read_as_the_first_version_wrote_them() {
         r#"{"Config":{"resource":"Brokers","name":"x","value":null}}"#,
         r#"{"ProducerIds":{"next":1000,"broker":1}}"#,
         r#"{"NextLeaderEpochs":{"leader":1}}"#,
+        r#"{"FeatureLevel":{"name":"metadata.version","level":27}}"#,
     ];
     let records = [
         broker(1),
@@ -208,6 +222,7 @@ fn records_are_read_as_the_first_version_wrote_them() {
         config(ConfigResource::Brokers, "x", None),
         Record::ProducerIds { next: ProducerId(1000), broker: BrokerId(1) },
         Record::NextLeaderEpochs { leader: BrokerId(1) },
+        feature("metadata.version", 27),
     ];
     for (text, record) in written.into_iter().zip(records) {
         assert_eq!(serde_json::from_str::<Record>(text).unwrap(), record);

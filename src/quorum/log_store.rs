@@ -270,8 +270,10 @@ fn read_entries(
             }
             break;
         };
-        let batch: Vec<Entry> = serde_json::from_slice(payload)
-            .map_err(|e| Error::corrupt(path, at, format!("an entry that this version does not understand: {e}")))?;
+        let batch: Vec<Entry> = serde_json::from_slice(payload).map_err(|e| match newest_format(payload) {
+            Some(found) if found > FORMAT => Error::NewerFormat { path: path.into(), found, known: FORMAT },
+            _ => Error::corrupt(path, at, format!("an entry that this version does not understand: {e}")),
+        })?;
         for entry in batch {
             let index = entry.log_id.index;
             if expected.is_some_and(|expected| expected != index) {
@@ -288,6 +290,13 @@ fn read_entries(
         at = next;
     }
     Ok((entries, at))
+}
+
+/// The newest format that entries say they have, whatever else is in them: their records may be unknown here.
+fn newest_format(payload: &[u8]) -> Option<u32> {
+    let entries: Vec<serde_json::Value> = serde_json::from_slice(payload).ok()?;
+    let formats = entries.iter().filter_map(|entry| entry["payload"]["Normal"]["format"].as_u64());
+    formats.max().map(|format| u32::try_from(format).unwrap_or(u32::MAX))
 }
 
 impl RaftLogReader<Engine> for LogStore {

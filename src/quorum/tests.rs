@@ -349,18 +349,56 @@ async fn the_log_of_another_cluster_another_node_or_a_newer_format_is_refused() 
         let path = folder.path().join(name);
         let good = fs::read(&path).unwrap();
         let (payload, next) = file::read_frame(&good, 0).unwrap();
-        let text = std::str::from_utf8(payload).unwrap().replace(r#""format":1"#, r#""format":2"#);
+        let text = std::str::from_utf8(payload).unwrap().replace(r#""format":2"#, r#""format":3"#);
         let mut newer = Vec::new();
         file::push_frame(&mut newer, text.as_bytes()).unwrap();
         newer.extend_from_slice(&good[next..]);
         fs::write(&path, newer).unwrap();
         let refused = refusal(folder.path(), config()).await;
-        assert!(matches!(refused, Error::NewerFormat { found: 2, known: 1, .. }), "{name}: {refused}");
+        assert!(matches!(refused, Error::NewerFormat { found: 3, known: 2, .. }), "{name}: {refused}");
         fs::write(&path, good).unwrap();
     }
     let negative = QuorumConfig { node_id: BrokerId(-1), ..config() };
     assert!(matches!(refusal(folder.path(), negative).await, Error::NodeId(_)));
     open(folder.path()).await;
+}
+
+/// Puts every frame of a file through `change`.
+fn rewrite(path: &Path, change: impl Fn(String) -> String) {
+    let (bytes, mut at, mut written) = (fs::read(path).unwrap(), 0, Vec::new());
+    while let Some((payload, next)) = file::read_frame(&bytes, at) {
+        let changed = change(String::from_utf8(payload.to_vec()).unwrap());
+        file::push_frame(&mut written, changed.as_bytes()).unwrap();
+        at = next;
+    }
+    fs::write(path, written).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_of_the_first_format_is_read_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let quorum = open(folder.path()).await;
+    create(&quorum, [1]).await;
+    quorum.shutdown().await;
+    for name in ["log", "vote"] {
+        rewrite(&folder.path().join(name), |text| text.replace(r#""format":2"#, r#""format":1"#));
+    }
+    let quorum = open(folder.path()).await;
+    create(&quorum, [2]).await;
+    quorum.shutdown().await;
+    assert_eq!(names(&open(folder.path()).await), 2);
+}
+
+#[tokio::test]
+async fn records_of_a_newer_format_are_refused_as_such_and_not_as_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let quorum = open(folder.path()).await;
+    create(&quorum, [1]).await;
+    quorum.shutdown().await;
+    let newer = |text: String| text.replace(r#""format":2"#, r#""format":9"#).replace("Topic", "Subject");
+    rewrite(&folder.path().join("log"), |text| if text.contains("decided_on") { newer(text) } else { text });
+    let refused = refusal(folder.path(), config()).await;
+    assert!(matches!(refused, Error::NewerFormat { found: 9, known: 2, .. }), "{refused}");
 }
 
 #[tokio::test]

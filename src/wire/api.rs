@@ -161,7 +161,9 @@ apis! {
     AlterPartitionReassignments = 45, AlterPartitionReassignmentsRequest: 0..=1, flexible from 0;
     ListPartitionReassignments = 46, ListPartitionReassignmentsRequest: 0..=0, flexible from 0;
     DescribeQuorum = 55, DescribeQuorumRequest: 0..=2, flexible from 0;
+    UpdateFeatures = 57, UpdateFeaturesRequest: 0..=2, flexible from 0;
     DescribeCluster = 60, DescribeClusterRequest: 0..=2, flexible from 0;
+    UnregisterBroker = 64, UnregisterBrokerRequest: 0..=0, flexible from 0;
     ListConfigResources = 74, ListConfigResourcesRequest: 0..=1, flexible from 0;
     DescribeTopicPartitions = 75, DescribeTopicPartitionsRequest: 0..=0, flexible from 0;
 }
@@ -187,8 +189,10 @@ The APIs of Kafka's protocol that this broker serves. *Advertised* is what it sa
 what it answers. The ranges are within those of Kafka 4.1. They differ for Produce alone, as in Kafka: librdkafka looks
 for Produce 0 before it compresses (KAFKA-18659), but a request below 3 closes the connection. A request of an API or
 version that is not here closes the connection too, with a line in the log; an ApiVersions request of an unknown version
-is answered in the form of version 0 with `UNSUPPORTED_VERSION` (35). No feature (`transaction.version`,
-`group.version`, …) is supported or finalized.
+is answered in the form of version 0 with `UNSUPPORTED_VERSION` (35).
+
+Of features (KIP-584) `metadata.version` is supported and finalized at level 27, that of Kafka 4.1 (`4.1-IV1`). All
+others (`transaction.version`, `group.version`, …) are at level 0: their capabilities are not there.
 
 Stricter than Kafka: a client id or a string that is not UTF-8, and a request other than Produce and Fetch that would
 take more memory decoded than 1 MiB and eight times its size, or than 64 MiB, close the connection; so do a Fetch of more

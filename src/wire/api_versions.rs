@@ -1,33 +1,17 @@
 //! The answer to ApiVersions (key 18), versions 0–4.
 //!
 //! Version notes: 0 has no throttle time; from 3 on features are carried in tagged fields. In every version the response
-//! header is the old one. In version 3 a supported feature whose lowest version is 0 is left out, because old Java clients
-//! fail on it (KAFKA-17492).
+//! header is the old one.
 //!
-//! No feature is supported or finalized: each stands for a capability that a client then relies on
-//! (`transaction.version` 2: Java's producers use KIP-890's transactions; `group.version`: KIP-848's groups), and
-//! `metadata.version` names the format of a KRaft log, which this broker has not. Clients take the absence as Kafka's
-//! of before there were features; the epoch of the finalized ones is then unknown (−1). Kafka's `kafka-features.sh
-//! describe` lists nothing and succeeds, `kafka-topics.sh` and `kafka-broker-api-versions.sh` do not ask.
+//! Features are added by whoever knows the cluster (`handlers::api_versions`).
 //!
 //! Source: Kafka's `ApiVersionsRequest.isValid`, `ApiVersionsResponse`; the golden bytes are a Kafka 4.3 broker's.
 
 use super::api::{APIS, Api, ApiKey};
 use super::error::ErrorCode;
 use super::frame::encode_response;
-use kafka_protocol::messages::api_versions_response::{ApiVersion, SupportedFeatureKey};
+use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::StrBytes;
-
-/// A feature that clients may rely on, with its range of versions (KIP-584).
-struct Feature {
-    name: &'static str,
-    version_min: i16,
-    version_max: i16,
-}
-
-/// None yet; a finalized one has to survive a restart, so it belongs into the metadata log.
-const SUPPORTED_FEATURES: &[Feature] = &[];
 
 /// The answer to `request` in `version`: every API advertised, or `INVALID_REQUEST` when the client's software has a name
 /// or a version that Kafka would not put into a metric.
@@ -37,9 +21,7 @@ pub fn respond(version: i16, request: &ApiVersionsRequest) -> ApiVersionsRespons
     if version >= 3 && !software.iter().all(|name| is_software_name(name)) {
         return ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code());
     }
-    ApiVersionsResponse::default()
-        .with_api_keys(APIS.iter().map(advertise).collect())
-        .with_supported_features(supported_features(version, SUPPORTED_FEATURES))
+    ApiVersionsResponse::default().with_api_keys(APIS.iter().map(advertise).collect())
 }
 
 /// Appends the frame that answers ApiVersions in a version that is not known: of the form of version 0, so that every
@@ -60,18 +42,6 @@ fn advertise(api: &Api) -> ApiVersion {
         .with_max_version(*versions.end())
 }
 
-fn supported_features(version: i16, features: &[Feature]) -> Vec<SupportedFeatureKey> {
-    let visible = features.iter().filter(|feature| version >= 4 || feature.version_min > 0);
-    visible
-        .map(|feature| {
-            SupportedFeatureKey::default()
-                .with_name(StrBytes::from_static_str(feature.name))
-                .with_min_version(feature.version_min)
-                .with_max_version(feature.version_max)
-        })
-        .collect()
-}
-
 /// Kafka's pattern: `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`.
 fn is_software_name(name: &str) -> bool {
     let is_inner = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
@@ -84,7 +54,7 @@ fn is_software_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kafka_protocol::protocol::Decodable;
+    use kafka_protocol::protocol::{Decodable, StrBytes};
 
     fn request_of(name: &'static str, version: &'static str) -> ApiVersionsRequest {
         ApiVersionsRequest::default()
@@ -106,8 +76,6 @@ mod tests {
             let expected: Vec<_> = APIS.iter().map(|api| (api.key.code(), api.advertised())).collect();
             assert_eq!(ranges, expected);
             assert_eq!(ranges[0], (0, 0..=13), "KAFKA-18659");
-            assert_eq!(read.finalized_features_epoch, -1);
-            assert!(read.supported_features.is_empty() && read.finalized_features.is_empty());
         }
     }
 
@@ -130,18 +98,5 @@ mod tests {
             assert_eq!(frame, golden, "{request:?}");
         }
         assert_eq!(respond(2, &request_of("", "")).error_code, 0);
-    }
-
-    #[test]
-    fn before_version_4_a_feature_from_version_0_is_left_out_kafka_17492() {
-        let features = [
-            Feature { name: "group.version", version_min: 0, version_max: 1 },
-            Feature { name: "metadata.version", version_min: 7, version_max: 30 },
-        ];
-        let names = |version| -> Vec<String> {
-            supported_features(version, &features).iter().map(|feature| feature.name.to_string()).collect()
-        };
-        assert_eq!(names(3), ["metadata.version"]);
-        assert_eq!(names(4), ["group.version", "metadata.version"]);
     }
 }

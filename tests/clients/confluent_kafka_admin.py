@@ -1,7 +1,19 @@
-"""confluent-kafka's AdminClient: topics, their settings, the cluster, offsets."""
+"""confluent-kafka's AdminClient: topics, partitions, records, their settings, the cluster, offsets.
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition, Uuid
-from confluent_kafka.admin import ConfigResource, ConfigSource, NewTopic, OffsetSpec, ResourceType
+Every method that one broker can answer is called. Not called are those of consumer groups, ACLs and SCRAM users, which are
+not served, and `set_sasl_credentials`, which sends nothing."""
+
+from confluent_kafka import ElectionType, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition, Uuid
+from confluent_kafka.admin import (
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from harness import case, eventually, expect_error, main, new_topic
 from confluent_kafka_base import admin, created_topic, delivered, is_ready, producer, read_all
@@ -148,6 +160,78 @@ def list_offsets_finds_both_ends_times_and_the_newest():
         assert futures[first].result(20).offset == offset, offset
     futures = client.list_offsets({first: OffsetSpec.latest(), second: OffsetSpec.latest()})
     assert (futures[first].result(20).offset, futures[second].result(20).offset) == (3, 0)
+
+
+@case
+def partitions_are_added_and_not_taken_away():
+    name, client = created_topic(), admin()
+    assert client.create_partitions([NewPartitions(name, 4)], validate_only=True)[name].result(20) is None
+    assert is_ready(client, name, 1)
+    assert client.create_partitions([NewPartitions(name, 3)])[name].result(20) is None
+    eventually(lambda: is_ready(client, name, 3))
+    assert code_of(client.create_partitions([NewPartitions(name, 2)])[name]) == KafkaError.INVALID_PARTITIONS
+    unknown = new_topic()
+    assert code_of(client.create_partitions([NewPartitions(unknown, 2)])[unknown]) == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def described(client, name):
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    return {key: entry.value for key, entry in client.describe_configs([resource])[resource].result(20).items()}
+
+
+@case
+def configs_are_altered_one_by_one():
+    name, client = created_topic(segment_ms="60000"), admin()
+
+    def alter(entry, **settings):
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+        return client.incremental_alter_configs([resource], **settings)[resource]
+
+    assert alter(ConfigEntry("retention.ms", "5", incremental_operation=AlterConfigOpType.SET), validate_only=True).result(20) is None
+    assert described(client, name)["retention.ms"] == "604800000"
+    assert alter(ConfigEntry("retention.ms", "12345", incremental_operation=AlterConfigOpType.SET)).result(20) is None
+    eventually(lambda: described(client, name)["retention.ms"] == "12345")
+    assert described(client, name)["segment.ms"] == "60000"
+    assert alter(ConfigEntry("retention.ms", None, incremental_operation=AlterConfigOpType.DELETE)).result(20) is None
+    eventually(lambda: described(client, name)["retention.ms"] == "604800000")
+    bad = alter(ConfigEntry("retention.ms", "soon", incremental_operation=AlterConfigOpType.SET))
+    assert code_of(bad) == KafkaError.INVALID_CONFIG
+
+
+@case
+def configs_are_replaced_as_a_whole():
+    name, client = created_topic(segment_ms="60000"), admin()
+    resource = ConfigResource(ResourceType.TOPIC, name, set_config={"retention.ms": "12345"})
+    assert client.alter_configs([resource])[resource].result(20) is None
+    eventually(lambda: described(client, name)["retention.ms"] == "12345")
+    assert described(client, name)["segment.ms"] == "604800000"
+
+
+@case
+def records_are_deleted_up_to_an_offset():
+    name, client = created_topic(), admin()
+    delivered(producer(), name, [b"a", b"b", b"c"])
+
+    def delete(offset):
+        (future,) = client.delete_records([TopicPartition(name, 0, offset)]).values()
+        return future
+
+    assert delete(2).result(20).low_watermark == 2
+    assert read_all(name, 1)[0].offset() == 2
+    assert code_of(delete(9)) == KafkaError.OFFSET_OUT_OF_RANGE
+    # librdkafka's OFFSET_END: all of them.
+    assert delete(-1).result(20).low_watermark == 3
+
+
+@case
+def leaders_are_elected():
+    name, client = created_topic(partitions=2), admin()
+    wanted = [TopicPartition(name, 0), TopicPartition(name, 7)]
+    for kind in (ElectionType.PREFERRED, ElectionType.UNCLEAN):
+        elected = {each.partition: error.code() for each, error in client.elect_leaders(kind, wanted).result(20).items()}
+        assert elected == {0: KafkaError.ELECTION_NOT_NEEDED, 7: KafkaError.UNKNOWN_TOPIC_OR_PART}, elected
+    client.elect_leaders(ElectionType.PREFERRED).result(20)
+    assert client.poll(0) == 0
 
 
 main()

@@ -1,16 +1,21 @@
-"""kafka-python's KafkaAdminClient: topics, their settings and the cluster."""
+"""kafka-python's KafkaAdminClient: topics, partitions, records, their settings and the cluster.
+
+Every public method of its three generations that one broker can answer is called. Not called are those of consumer groups,
+transactions, ACLs and SCRAM users, which are not served, and describe_log_dirs of 2.3, which speaks a version that Kafka 4
+has dropped."""
 
 import uuid
 
 # First: it makes kafka-python 2.0.2 importable under Python 3.12 and later.
 from kafka_python_base import VERSION, admin, created_topic, is_ready, leader_of, partition_index, producer, read_all, send_all, topic_name
 from kafka import TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.errors import (
     InvalidPartitionsError,
     InvalidReplicationFactorError,
     InvalidTopicError,
     KafkaError,
+    OffsetOutOfRangeError,
     TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
 )
@@ -202,6 +207,131 @@ def a_producer_keeps_working_while_another_topic_is_deleted():
         assert client.send(deleted, b"1").get(timeout=20).offset == 0
         administrator.delete_topics([deleted])
         assert client.send(kept, b"2").get(timeout=20).offset == 1
+
+
+@case
+def partitions_are_added_and_not_taken_away():
+    name = created_topic()
+    with admin() as client:
+        client.create_partitions({name: NewPartitions(4)}, validate_only=True)
+        assert is_ready(client, name, 1)
+        client.create_partitions({name: NewPartitions(3)})
+        eventually(lambda: is_ready(client, name, 3))
+        expect_error(InvalidPartitionsError, client.create_partitions, {name: NewPartitions(2)})
+        expect_error(UnknownTopicOrPartitionError, client.create_partitions, {new_topic(): NewPartitions(2)})
+
+
+@case
+def altered_configs_take_effect_and_others_fall_back_in_old_versions():
+    name = created_topic(segment_ms="60000")
+    with admin() as client:
+        answer = client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": "12345"})])
+        if VERSION >= (3, 0, 0):
+            assert answer == {"topic": {name: "OK"}}, answer
+        described = lambda: described_configs(client, ConfigResourceType.TOPIC, name)
+        eventually(lambda: described()["retention.ms"] == ("12345", False))
+        # The old generations know AlterConfigs alone, which sets all that is overridden.
+        assert described()["segment.ms"] == (("60000", False) if VERSION >= (3, 0, 0) else ("604800000", True))
+
+
+@case
+def records_are_deleted_up_to_an_offset():
+    if VERSION < (2, 1, 0):
+        raise Skip("new in kafka-python 2.1")
+    name = created_topic()
+    send_all(name, [b"a", b"b", b"c"])
+    partition = TopicPartition(name, 0)
+    with admin() as client:
+        deleted = client.delete_records({partition: 2})
+        assert deleted[partition]["low_watermark"] == 2, deleted
+        assert read_all(name, 1)[0].offset == 2
+        expect_error(OffsetOutOfRangeError, client.delete_records, {partition: 9})
+        expect_error(UnknownTopicOrPartitionError, client.delete_records, {TopicPartition(new_topic(), 0): 1})
+        assert client.delete_records({partition: -1})[partition]["low_watermark"] == 3
+
+
+@case
+def leaders_are_elected():
+    if VERSION < (2, 1, 0):
+        raise Skip("new in kafka-python 2.1")
+    name = created_topic(partitions=2)
+    with admin() as client:
+        # ELECTION_NOT_NEEDED (84): the preferred replica leads.
+        if VERSION >= (3, 0, 0):
+            (topic,) = client.elect_leaders(0, {name: [0, 1]}, raise_errors=False).replica_election_results
+            assert [result.error_code for result in topic.partition_result] == [84, 84], topic
+        else:
+            ((_, results),) = client.perform_leader_election(0, {name: [0, 1]}).replication_election_results
+            assert [result[1] for result in results] == [84, 84], results
+
+
+@case
+def configs_are_reset_and_resources_listed_by_kafka_python_3():
+    if VERSION < (3, 0, 0):
+        raise Skip("new in kafka-python 3.0")
+    name = created_topic(retention_ms="12345")
+    resource = lambda configs=None: ConfigResource(ConfigResourceType.TOPIC, name, configs)
+    with admin() as client:
+        assert client.alter_configs([resource({"retention.ms": "1"})], validate_only=True) == {"topic": {name: "OK"}}
+        assert client.alter_configs([resource({"cleanup.policy": ("APPEND", "delete")})]) == {"topic": {name: "OK"}}
+        assert described_configs(client, ConfigResourceType.TOPIC, name)["retention.ms"] == ("12345", False)
+        assert client.reset_configs([resource({"retention.ms": None})]) == {"topic": {name: "OK"}}
+        eventually(lambda: described_configs(client, ConfigResourceType.TOPIC, name)["retention.ms"] == ("604800000", True))
+        assert client.alter_configs([resource({"retention.ms": "7"})], incremental=False) == {"topic": {name: "OK"}}
+        resources = client.list_config_resources()
+        assert name in resources["topic"] and len(resources["broker"]) >= 1, resources
+        assert set(client.list_config_resources(["BROKER"])) == {"broker"}
+
+
+@case
+def replicas_are_assigned_and_moved_to_where_they_are_by_kafka_python_3():
+    if VERSION < (3, 0, 0):
+        raise Skip("new in kafka-python 3.0")
+    from kafka.errors import LogDirNotFoundError, NoError
+
+    name = created_topic(partitions=2)
+    send_all(name, [b"x"])
+    with admin() as client:
+        client.wait_for_topics([name])
+        broker = client.describe_cluster()["brokers"][0]["broker_id"]
+        first, unknown = TopicPartition(name, 0), TopicPartition(new_topic(), 0)
+        answer = client.alter_partition_reassignments({first: [broker], unknown: [broker]})
+        assert answer == {first: None, unknown: UnknownTopicOrPartitionError}, answer
+        assert client.list_partition_reassignments({name: [0, 1]}) == {}
+        (described,) = client.describe_log_dirs([name])
+        (directory,) = described["log_dirs"]
+        assert (described["broker"], directory["error_code"]) == (broker, 0), described
+        sizes = {p["partition_index"]: p["partition_size"] for p in directory["topics"][0]["partitions"]}
+        assert sorted(sizes) == [0, 1] and sizes[0] > 0 == sizes[1], sizes
+        assert directory["total_bytes"] >= directory["usable_bytes"] > 0, directory
+        moved = client.alter_replica_log_dirs({(name, 0, broker): directory["log_dir"], (name, 1, broker): "/nowhere"})
+        assert {replica.partition: error for replica, error in moved.items()} == {0: NoError, 1: LogDirNotFoundError}, moved
+
+
+@case
+def the_quorum_versions_and_features_are_described_by_kafka_python_3():
+    if VERSION < (3, 0, 0):
+        raise Skip("new in kafka-python 3.0")
+    from kafka.errors import InvalidUpdateVersionError
+
+    with admin() as client:
+        quorum = client.describe_metadata_quorum()
+        (partition,) = quorum["topics"][0]["partitions"]
+        assert partition["error"] is None and partition["leader_epoch"] > 0, quorum
+        versions = client.api_versions()
+        assert any(key.name == "UpdateFeatures" and value == (0, 2) for key, value in versions.items()), versions
+        broker = client.describe_cluster()["brokers"][0]["broker_id"]
+        assert client.get_broker_version_data(broker).api_versions == {int(key): value for key, value in versions.items()}
+        feature = client.describe_features()["metadata.version"]
+        level = feature["finalized"][0]
+        assert feature["finalized"] == (level, level) and feature["finalized_epoch"] > 0, feature
+        lowest, highest = feature["supported"]
+        assert lowest <= level <= highest, feature
+        assert client.describe_features(send_request_to_controller=True)["metadata.version"]["supported"] == (lowest, highest)
+        assert client.update_features({"metadata.version": level}) == {"metadata.version": "OK"}
+        assert client.update_features({"metadata.version": ("UPGRADE", level)}, validate_only=True) == {"metadata.version": "OK"}
+        expect_error(InvalidUpdateVersionError, client.update_features, {"metadata.version": highest + 1})
+        expect_error(InvalidUpdateVersionError, client.update_features, {"no.such.feature": 1})
 
 
 main()

@@ -18,13 +18,14 @@ use kafka_protocol::messages::fetch_request::ForgottenTopic;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
     AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId,
     CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
     DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
     ElectLeadersRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest,
     ListOffsetsRequest, ListPartitionReassignmentsRequest, OffsetForLeaderEpochRequest, RequestHeader,
-    alter_configs_request, incremental_alter_configs_request,
+    UnregisterBrokerRequest, UpdateFeaturesRequest, alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, Request};
 use klamm::wire::ApiKey;
@@ -201,6 +202,18 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
                 .with_topic_name(topic_name("__cluster_metadata"))
                 .with_partitions(partitions);
             encode(&DescribeQuorumRequest::default().with_topics(vec![topics]), version)
+        }
+        ApiKey::UpdateFeatures => {
+            let name = random.pick(&["metadata.version", "group.version", "nope"]);
+            let update = FeatureUpdateKey::default()
+                .with_feature(text(name))
+                .with_max_version_level(*random.pick(&[-1, 0, 1, 27, 28]));
+            let update = if version >= 1 { update.with_upgrade_type(random.below(5) as i8) } else { update };
+            encode(&UpdateFeaturesRequest::default().with_feature_updates(vec![update]), version)
+        }
+        ApiKey::UnregisterBroker => {
+            let id = BrokerId(*random.pick(&[-1, 1, 77]));
+            encode(&UnregisterBrokerRequest::default().with_broker_id(id), version)
         }
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {

@@ -1,13 +1,17 @@
-//! DescribeCluster (key 60, versions 0–2), DescribeTopicPartitions (75, version 0), ListPartitionReassignments (46, version 0).
+//! DescribeCluster (key 60, versions 0–2), DescribeTopicPartitions (75, version 0), ListPartitionReassignments (46, version 0),
+//! UnregisterBroker (64, version 0).
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::{
-    DescribeClusterRequest, DescribeTopicPartitionsRequest, ListPartitionReassignmentsRequest,
+    BrokerId, DescribeClusterRequest, DescribeTopicPartitionsRequest, ListPartitionReassignmentsRequest,
+    UnregisterBrokerRequest,
 };
 
 use crate::connect;
+use crate::support::broker::Broker;
+use crate::support::raw::Client;
 use crate::support::requests::{Topic, metadata_request};
 
 #[test]
@@ -115,4 +119,28 @@ fn kip_455_no_partition_is_being_reassigned() {
         let response = client.call(&request, 0);
         assert_eq!((response.error_code, response.topics.len()), (0, 0), "{request:?}");
     }
+}
+
+#[test]
+fn kip_631_a_broker_that_is_not_registered_cannot_be_unregistered() {
+    let (_broker, mut client) = connect();
+    for id in [77, i32::MAX, -1, i32::MIN] {
+        let response = client.call(&UnregisterBrokerRequest::default().with_broker_id(BrokerId(id)), 0);
+        let expected = format!("Broker ID {id} is not currently registered");
+        assert_eq!(response.error_code, ResponseError::BrokerIdNotRegistered.code(), "{response:?}");
+        assert_eq!(response.error_message.as_deref(), Some(expected.as_str()));
+    }
+}
+
+#[test]
+fn the_broker_that_runs_is_not_unregistered_and_goes_on() {
+    // Apache Kafka would say that all is well, and have no broker from then on.
+    let broker = Broker::start_ours(&[]);
+    let mut client = Client::connect(broker.address());
+    let id = client.call(&metadata_request(&[]), 12).brokers[0].node_id;
+    let response = client.call(&UnregisterBrokerRequest::default().with_broker_id(id), 0);
+    assert_eq!(response.error_code, ResponseError::InvalidRequest.code(), "{response:?}");
+    assert!(response.error_message.is_some_and(|text| text.contains("is running")));
+    assert_eq!(client.call(&DescribeClusterRequest::default(), 2).brokers.len(), 1);
+    Topic::create(&mut client, 1, &[]);
 }

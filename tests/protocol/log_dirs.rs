@@ -9,8 +9,9 @@ use kafka_protocol::messages::{AlterReplicaLogDirsRequest, DescribeLogDirsReques
 
 use crate::connect;
 use crate::support::batch::Batch;
+use crate::support::broker::Broker;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, create_request, produce, text, topic_name, wait_until_led};
+use crate::support::requests::{Topic, create_request, metadata_request, produce, text, topic_name, wait_until_led};
 
 fn describe(client: &mut Client, version: i16, topics: Option<Vec<(&Topic, Vec<i32>)>>) -> DescribeLogDirsResult {
     let wanted = |(topic, partitions): (&Topic, Vec<i32>)| {
@@ -129,4 +130,57 @@ fn a_topic_whose_name_leaves_no_room_for_a_move_is_invalid() {
         let codes = alter(&mut client, 2, vec![to(&here, &[(&topic, &[0])])]);
         assert_eq!(codes, [(topic.name.to_string(), 0, code)], "{length} characters");
     }
+}
+
+#[test]
+fn a_partition_whose_log_is_offline_is_left_out_and_its_directory_goes_on() {
+    // Apache Kafka would take the whole directory offline, and names only what is in directories that live.
+    let mut broker = Broker::start_ours(&[]);
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 2, &[]);
+    produce(&mut client, 9, &topic, 1, Batch::of(&["a"]).build());
+    broker.stop();
+    let segment = broker.data().join(format!("{}-0", topic.name.as_str())).join("00000000000000000000.log");
+    std::fs::remove_file(&segment).expect("it is there");
+    std::fs::create_dir(&segment).expect("a folder can be in its place");
+    broker.start_again(&[]);
+    let mut client = Client::connect(broker.address());
+    let storage_error = ResponseError::KafkaStorageError.code();
+    for version in 1..=4 {
+        for wanted in [None, Some(vec![(&topic, vec![0, 1])])] {
+            let directory = describe(&mut client, version, wanted);
+            let indexes: Vec<_> = partitions(&directory, &topic).iter().map(|each| each.partition_index).collect();
+            assert_eq!(indexes, [1], "version {version}");
+            assert_eq!(directory.total_bytes > 0, version >= 4, "{directory:?}");
+        }
+    }
+    let here = describe(&mut client, 1, None).log_dir.to_string();
+    for version in 1..=2 {
+        let codes = alter(&mut client, version, vec![to(&here, &[(&topic, &[0, 1])])]);
+        assert_eq!(codes.iter().map(|(_, _, code)| *code).collect::<Vec<_>>(), [storage_error, 0]);
+    }
+    let metadata = client.call(&metadata_request(&[&topic.name]), 12);
+    let mut leaders: Vec<_> =
+        metadata.topics[0].partitions.iter().map(|p| (p.partition_index, p.leader_id.0)).collect();
+    leaders.sort();
+    assert!(leaders[0].1 == -1 && leaders[1].1 >= 0, "{leaders:?}");
+}
+
+#[test]
+fn kip_827_a_directory_that_is_gone_is_a_storage_error_without_partitions_and_sizes() {
+    let broker = Broker::start_ours(&[]);
+    let mut client = Client::connect(broker.address());
+    Topic::create(&mut client, 1, &[]);
+    let away = broker.data().with_extension("away");
+    std::fs::rename(broker.data(), &away).expect("it can be moved");
+    for version in 1..=4 {
+        let response = client.call(&DescribeLogDirsRequest::default().with_topics(None), version);
+        let [directory] = &response.results[..] else { panic!("one directory: {response:?}") };
+        assert_eq!((response.error_code, directory.error_code), (0, ResponseError::KafkaStorageError.code()));
+        // As Apache Kafka 4.3 answers for one that failed.
+        assert_eq!((directory.total_bytes, directory.usable_bytes, directory.topics.len()), (-1, -1, 0));
+        assert_eq!(directory.log_dir.as_str(), broker.data().display().to_string());
+    }
+    std::fs::rename(&away, broker.data()).expect("it can be moved back");
+    assert_eq!(describe(&mut client, 4, None).topics.len(), 1);
 }

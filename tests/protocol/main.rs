@@ -15,6 +15,7 @@ mod configs;
 mod connections;
 mod epochs;
 mod failures;
+mod features;
 mod fetch;
 mod fetch_sessions;
 mod list_offsets;

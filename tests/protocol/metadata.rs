@@ -142,6 +142,29 @@ fn kip_516_metadata_finds_topics_by_id_from_version_12_on() {
 }
 
 #[test]
+fn kip_516_names_do_not_count_beside_an_id() {
+    // Java's describeTopics by id sends an empty name with each id.
+    let (_broker, mut client) = connect();
+    let (topic, other) = (Topic::create(&mut client, 1, &[]), Topic::create(&mut client, 1, &[]));
+    let entry = |id: Uuid, name: Option<&str>| {
+        MetadataRequestTopic::default().with_topic_id(id).with_name(name.map(topic_name))
+    };
+    for version in 12..=13 {
+        for entries in [
+            vec![entry(topic.id, Some(""))],
+            vec![entry(topic.id, Some(other.name.as_str()))],
+            vec![entry(topic.id, None), entry(Uuid::nil(), Some(other.name.as_str()))],
+            vec![entry(Uuid::nil(), None), entry(topic.id, None)],
+        ] {
+            let request = MetadataRequest::default().with_topics(Some(entries));
+            let response = client.call(&request.with_allow_auto_topic_creation(true), version);
+            let found: Vec<_> = response.topics.iter().map(|each| (each.error_code, each.name.clone())).collect();
+            assert_eq!(found, [(0, Some(topic.name.clone()))], "version {version}");
+        }
+    }
+}
+
+#[test]
 fn kip_430_authorized_operations_come_only_when_asked_for() {
     let (_broker, mut client) = connect();
     let topic = Topic::create(&mut client, 1, &[]);

@@ -30,6 +30,8 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::ListConfigResources => LIST_CONFIG_RESOURCES,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
         ApiKey::DescribeQuorum => DESCRIBE_QUORUM,
+        ApiKey::UpdateFeatures => UPDATE_FEATURES,
+        ApiKey::UnregisterBroker => UNREGISTER_BROKER,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
     }
@@ -278,6 +280,21 @@ const DESCRIBE_QUORUM: Shape = &[structures(&Kind::Struct(&[
         INT32, // partition
     ])),
 ]))];
+
+const UPDATE_FEATURES: Shape = &[
+    INT32, // timeout
+    structures(&Kind::Struct(&[
+        STRING,        // feature
+        INT16,         // level
+        BOOL.until(0), // whether it may go down
+        INT8.since(1), // which way it may go
+    ])),
+    BOOL.since(1), // validate only
+];
+
+const UNREGISTER_BROKER: Shape = &[
+    INT32, // broker
+];
 
 const DESCRIBE_CLUSTER: Shape = &[
     BOOL,          // operations authorized on the cluster

@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
     describe_configs_request, describe_log_dirs_request, describe_quorum_request, describe_topic_partitions_request,
     elect_leaders_request, fetch_request, incremental_alter_configs_request, list_offsets_request,
     list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request, produce_request,
+    update_features_request,
 };
 
 /// Decoded by way of the guard, and encoded again by the crate.
@@ -39,9 +40,11 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         ApiKey::Fetch => sizes!(fetch_request: ReplicaState, FetchTopic, FetchPartition, ForgottenTopic),
         ApiKey::ListOffsets => sizes!(list_offsets_request: ListOffsetsTopic, ListOffsetsPartition),
         ApiKey::Metadata => sizes!(metadata_request: MetadataRequestTopic),
-        ApiKey::ApiVersions | ApiKey::InitProducerId | ApiKey::DescribeCluster | ApiKey::ListConfigResources => {
-            Vec::new()
-        }
+        ApiKey::ApiVersions
+        | ApiKey::InitProducerId
+        | ApiKey::DescribeCluster
+        | ApiKey::UnregisterBroker
+        | ApiKey::ListConfigResources => Vec::new(),
         ApiKey::ElectLeaders => sizes!(elect_leaders_request: TopicPartitions),
         ApiKey::AlterPartitionReassignments => {
             sizes!(alter_partition_reassignments_request: ReassignableTopic, ReassignablePartition)
@@ -55,6 +58,7 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
             sizes!(alter_replica_log_dirs_request: AlterReplicaLogDir, AlterReplicaLogDirTopic)
         }
         ApiKey::DescribeQuorum => sizes!(describe_quorum_request: TopicData, PartitionData),
+        ApiKey::UpdateFeatures => sizes!(update_features_request: FeatureUpdateKey),
         ApiKey::DescribeLogDirs => sizes!(describe_log_dirs_request: DescribableLogDirTopic),
         ApiKey::CreatePartitions => {
             sizes!(create_partitions_request: CreatePartitionsTopic, CreatePartitionsAssignment)
