@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod adoption;
 pub mod broker;
 pub mod cli;
 pub mod config;

@@ -2,7 +2,7 @@
 //!
 //! Invariants that are checked:
 //! * every relative link leads to a file or folder that is there;
-//! * every flag of `klamm` is one that `klamm serve --help` or `klamm config import --help` lists;
+//! * every flag of `klamm` is one that `klamm serve --help`, `klamm config import --help` or `klamm adopt --help` lists;
 //! * every environment variable of ours is read somewhere in `src` or `tests`;
 //! * every setting that a text quotes is one of Kafka's;
 //! * every configuration that a text shows is taken;
@@ -160,7 +160,7 @@ fn links(document: &Document) -> Vec<String> {
 
 #[test]
 fn every_flag_is_one_of_ours() {
-    let helps = [&["serve", "--help"][..], &["config", "import", "--help"]].map(|arguments| {
+    let helps = [&["serve", "--help"][..], &["config", "import", "--help"], &["adopt", "--help"]].map(|arguments| {
         let help = Command::new(env!("CARGO_BIN_EXE_klamm")).args(arguments).output().unwrap();
         String::from_utf8(help.stdout).unwrap()
     });

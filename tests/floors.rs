@@ -27,6 +27,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
     ("net", &[GROUND, &["runtime", "metrics", "config", "wire", "security"]]),
     ("storage", &[GROUND, &["runtime", "metrics", "config", "record"]]),
     ("quorum", &[GROUND, &["runtime", "metrics", "config", "metadata"]]),
+    ("adoption", &[BASE, &["storage", "quorum"]]),
     ("partition", &[BASE, &["storage"]]),
     ("controller", &[GROUND, &["runtime", "metrics", "config", "record", "metadata", "quorum"]]),
     ("replication", &[BASE, &["net", "wire", "partition", "controller"]]),
@@ -45,7 +46,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
             &["coordinator", "handlers", "server", "admin"],
         ],
     ),
-    ("cli", &[&["types", "runtime", "config", "wire", "net", "broker"]]),
+    ("cli", &[&["types", "runtime", "config", "wire", "net", "adoption", "broker"]]),
 ];
 
 /// The files, from `src`, in which `unsafe` may stand: the memory map, and the one that calls `sendfile`.

@@ -5,6 +5,7 @@
 //! * exit codes: 0 after a clean stop, 1 when the broker failed, 2 when the command line or the configuration is wrong;
 //! * standard output carries what was asked for, standard error the log and the errors.
 
+mod adopt;
 mod config;
 mod serve;
 
@@ -29,6 +30,8 @@ enum Verb {
     Serve(serve::Arguments),
     /// Look at configuration files.
     Config(config::Arguments),
+    /// Take over a data directory of Apache Kafka.
+    Adopt(adopt::Arguments),
 }
 
 /// Runs the program; `started` is when the process began.
@@ -36,6 +39,7 @@ pub fn run(started: Instant) -> ExitCode {
     match CommandLine::parse().verb.unwrap_or_else(|| Verb::Serve(serve::Arguments::default())) {
         Verb::Serve(arguments) => serve::run(&arguments, started),
         Verb::Config(arguments) => config::run(&arguments),
+        Verb::Adopt(arguments) => adopt::run(&arguments),
     }
 }
 

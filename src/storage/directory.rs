@@ -26,14 +26,14 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 const LOCK: &str = ".lock";
-const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
+pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
 const LOG_STARTS: &str = "log-start-offset-checkpoint";
 const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 const PARTITION_METADATA: &str = "partition.metadata";
 const DELETE: &str = "-delete";
 /// The folder of the cluster's metadata, which is no topic's partition.
-const METADATA_FOLDER: &str = "__cluster_metadata-0";
+pub(super) const METADATA_FOLDER: &str = "__cluster_metadata-0";
 /// More logs than this are synced together first. Measured with 2,000 logs: 6 ms each one by one.
 const SYNC_ONE_BY_ONE_MAX: usize = 8;
 const FILE_NAME_BYTES_MAX: usize = 255;
@@ -165,18 +165,7 @@ impl DataDirectory {
     /// # Errors
     /// A folder cannot be read.
     pub fn partitions(&self) -> Result<Vec<FoundPartition>, Error> {
-        let mut found = Vec::new();
-        for name in self.folders()? {
-            if name == METADATA_FOLDER {
-                continue;
-            }
-            if let Some(topic_partition) = parse_folder_name(&name) {
-                let path = self.path.join(&name);
-                let topic_id = read_topic_id(&path)?;
-                found.push(FoundPartition { topic_partition, topic_id, path });
-            }
-        }
-        Ok(found)
+        partitions(&self.path)
     }
 
     /// Opens the log of a partition: recovers what is there, or creates it.
@@ -314,20 +303,8 @@ impl DataDirectory {
         }
     }
 
-    fn folders(&self) -> Result<Vec<String>, Error> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(&self.path).map_err(Error::io("list", &self.path))? {
-            let entry = entry.map_err(Error::io("list", &self.path))?;
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                names.extend(entry.file_name().into_string());
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
-    }
-
     fn remove_leftovers(&self) -> Result<(), Error> {
-        for name in self.folders()?.iter().filter(|name| name.ends_with(DELETE)) {
+        for name in folders(&self.path)?.iter().filter(|name| name.ends_with(DELETE)) {
             let path = self.path.join(name);
             info!(path = %path.display(), "removing what is left of a deleted partition");
             fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
@@ -346,6 +323,34 @@ impl DataDirectory {
         fs::rename(folder, &renamed).map_err(Error::io("rename", folder))?;
         Ok(renamed)
     }
+}
+
+/// The partitions that have a folder in a directory.
+pub(super) fn partitions(directory: &Path) -> Result<Vec<FoundPartition>, Error> {
+    let mut found = Vec::new();
+    for name in folders(directory)? {
+        if name == METADATA_FOLDER {
+            continue;
+        }
+        if let Some(topic_partition) = parse_folder_name(&name) {
+            let path = directory.join(&name);
+            let topic_id = read_topic_id(&path)?;
+            found.push(FoundPartition { topic_partition, topic_id, path });
+        }
+    }
+    Ok(found)
+}
+
+fn folders(directory: &Path) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
+        let entry = entry.map_err(Error::io("list", directory))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 impl CheckpointFiles {
@@ -405,7 +410,8 @@ fn read_checkpoint(path: &Path) -> Result<HashMap<TopicPartition, Offset>, Error
     }
 }
 
-fn lock(path: &Path) -> Result<File, Error> {
+/// Locks a directory against other processes, ours and Kafka's.
+pub(super) fn lock(path: &Path) -> Result<File, Error> {
     let lock_path = path.join(LOCK);
     let options = File::options().create(true).truncate(false).write(true).open(&lock_path);
     let file = options.map_err(Error::io("open", &lock_path))?;

@@ -54,11 +54,19 @@ pub enum Error {
         /// This cluster.
         expected: String,
     },
-    /// The directory was formatted by Apache Kafka, whose metadata this broker does not read.
-    #[error("the data directory {} was formatted by Apache Kafka and cannot be taken over yet; nothing in it was changed", path.display())]
+    /// The directory was formatted by Apache Kafka.
+    #[error("the data directory {} was formatted by Apache Kafka: `klamm adopt` takes it over; nothing in it was changed", path.display())]
     NotOurs {
         /// The directory.
         path: PathBuf,
+    },
+    /// The directory is not one of Apache Kafka's that could be taken over.
+    #[error("{} cannot be taken over: {why}", path.display())]
+    NotKafkas {
+        /// The directory.
+        path: PathBuf,
+        /// What it is instead.
+        why: String,
     },
     /// A file was written by a newer version.
     #[error("{} has format version {found}, and this version knows formats up to {known}", path.display())]

@@ -1,0 +1,143 @@
+//! From Kafka's metadata and folders to the records of ours: pure but for looking at the partitions' files.
+
+use super::state::{Partition, State, Topic};
+use super::{Error, Plan};
+use crate::config::check_topic_configs;
+use crate::metadata::{ConfigResource, Record};
+use crate::storage::{KafkaDirectory, Transactions};
+use crate::types::{BrokerId, LeaderEpoch, PartitionEpoch, PartitionIndex, TimestampMs, TopicId, TopicName};
+use std::collections::{BTreeMap, HashSet};
+
+/// What keeps everything: no age and no size from which records go.
+const KEPT: &[&str] = &["retention.ms", "retention.bytes"];
+
+pub(super) fn of(directory: &KafkaDirectory, state: &State, now: TimestampMs) -> Result<Plan, Error> {
+    let node_id = directory.node_id();
+    let mut refused = Vec::new();
+    if !state.acls.is_empty() {
+        refused.push(format!(
+            "there are {} access rules, and there are no ACLs here yet: everybody could do everything",
+            state.acls.len()
+        ));
+    }
+    refused.extend(check_folders(directory, state)?);
+    let (mut records, mut notes) = (Vec::new(), Vec::new());
+    if let Some(next) = state.next_producer_id {
+        records.push(Record::ProducerIds { next, broker: node_id });
+    }
+    for (id, topic) in &state.topics {
+        match topic_records(*id, topic, node_id, now) {
+            Ok(made) => records.extend(made),
+            Err(reason) => refused.push(reason),
+        }
+        if let Some(configs) = state.topic_configs.get(&topic.name) {
+            records.extend(config_records(*id, &topic.name, configs, &mut notes));
+        }
+    }
+    notes.extend(state.left_out.iter().map(|what| format!("{what} are not taken over")));
+    if !state.other_configs.is_empty() {
+        let names: Vec<&str> = state.other_configs.iter().map(|(_, _, name)| name.as_str()).collect();
+        notes.push(format!("settings of brokers, clients and groups are not taken over: {}", names.join(", ")));
+    }
+    if !refused.is_empty() {
+        return Err(Error::Unservable(refused));
+    }
+    Ok(Plan {
+        cluster_id: directory.cluster_id().clone(),
+        node_id,
+        topics: state.topics.len(),
+        partitions: state.topics.values().map(|topic| topic.partitions.len()).sum(),
+        notes,
+        records,
+    })
+}
+
+/// Why the folders are not all that the metadata say, or cannot be served.
+fn check_folders(directory: &KafkaDirectory, state: &State) -> Result<Vec<String>, Error> {
+    let mut refused = Vec::new();
+    let found = directory.partitions()?;
+    let known: HashSet<_> = found.iter().map(|found| (found.topic_id, found.topic_partition.partition)).collect();
+    for (id, topic) in &state.topics {
+        let missing = topic.partitions.keys().filter(|index| !known.contains(&(Some(*id), **index)));
+        refused.extend(missing.map(|index| {
+            format!("{}-{index} has no folder here: a directory of log.dirs alone cannot be taken over", topic.name)
+        }));
+    }
+    for partition in &found {
+        let name = &partition.topic_partition;
+        let is_known = partition.topic_id.is_some_and(|id| state.topics.contains_key(&id));
+        match directory.transactions(partition)? {
+            // What belongs to no topic is removed at the first start.
+            _ if !is_known => {}
+            Transactions::Committed => {}
+            Transactions::Open => {
+                refused.push(format!("{name} has an open transaction, and there are no transactions yet"))
+            }
+            Transactions::Aborted => refused.push(format!(
+                "{name} has records of aborted transactions, which read_committed could not leave out yet"
+            )),
+        }
+    }
+    Ok(refused)
+}
+
+fn topic_records(id: TopicId, topic: &Topic, node_id: BrokerId, now: TimestampMs) -> Result<Vec<Record>, String> {
+    let name = TopicName::new(&topic.name).map_err(|error| format!("topic {}: {error}", topic.name))?;
+    let mut records = vec![Record::Topic { name, id, created_at: now }];
+    for ((index, partition), expected) in topic.partitions.iter().zip(0..) {
+        if *index != PartitionIndex(expected) {
+            return Err(format!("{}-{expected} is missing in the metadata", topic.name));
+        }
+        if partition.replicas != [node_id] {
+            let replicas: Vec<String> = partition.replicas.iter().map(ToString::to_string).collect();
+            let replicas = replicas.join(", ");
+            return Err(format!(
+                "{}-{index} has replicas on {replicas}, and only a single node is served so far",
+                topic.name
+            ));
+        }
+        records.push(partition_record(id, *index, partition, node_id));
+    }
+    Ok(records)
+}
+
+/// The node leads anew, as after any start of Kafka.
+fn partition_record(topic: TopicId, index: PartitionIndex, partition: &Partition, node_id: BrokerId) -> Record {
+    Record::Partition {
+        topic,
+        partition: index,
+        replicas: vec![node_id],
+        isr: vec![node_id],
+        leader: Some(node_id),
+        leader_epoch: LeaderEpoch(partition.leader_epoch.0.saturating_add(1)),
+        partition_epoch: PartitionEpoch(partition.partition_epoch.0.saturating_add(1)),
+    }
+}
+
+fn config_records(
+    id: TopicId,
+    topic: &str,
+    configs: &BTreeMap<String, String>,
+    notes: &mut Vec<String>,
+) -> Vec<Record> {
+    let (mut taken, mut is_kept) = (BTreeMap::new(), false);
+    for (name, value) in configs {
+        let one = BTreeMap::from([(name.clone(), value.clone())]);
+        match check_topic_configs(&one) {
+            Ok(()) => drop(taken.insert(name.clone(), value.clone())),
+            Err(reason) => {
+                notes.push(format!("topic {topic}: {name}={value} is left out: {reason}"));
+                is_kept = true;
+            }
+        }
+    }
+    if is_kept {
+        taken.extend(KEPT.iter().map(|name| (name.to_string(), "-1".to_owned())));
+        notes.push(format!(
+            "topic {topic} keeps all records until its retention.ms and retention.bytes are set or deleted"
+        ));
+    }
+    let resource = ConfigResource::Topic(id);
+    let record = |(name, value)| Record::Config { resource: resource.clone(), name, value: Some(value) };
+    taken.into_iter().map(record).collect()
+}

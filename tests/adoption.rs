@@ -1,0 +1,248 @@
+//! A data directory that Apache Kafka wrote, taken over by `klamm adopt`.
+//!
+//! * `tests/data/kafka-directory` was written by Apache Kafka 4.3 and stopped in order; its README says how.
+//! * Each test works on a copy.
+
+#[path = "support/mod.rs"]
+#[allow(dead_code)]
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::{BrokerId, DescribeConfigsRequest, InitProducerIdRequest, ListOffsetsRequest};
+use klamm::record::BatchView;
+use support::batch::Batch;
+use support::broker::Broker;
+use support::raw::Client;
+use support::requests::{self, Topic, text, topic_name};
+use tempfile::TempDir;
+
+/// What is in it ages: without this, the topics without a retention of their own would be empty one day.
+const FOR_EVER: &[&str] = &["log.retention.ms=-1"];
+const EARLIEST: i64 = -2;
+const LATEST: i64 = -1;
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::write(&target, std::fs::read(entry.path()).unwrap()).unwrap();
+        }
+    }
+}
+
+/// A copy of Kafka's directory, where a broker of [`Broker::start_in`] looks for its data.
+fn kafkas() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kafka-directory"), &data);
+    (folder, data)
+}
+
+fn adopt(data: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_klamm")).arg("adopt").arg(data).args(more).output().unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Every file below a folder with its contents.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.insert(path.clone(), std::fs::read(&path).unwrap());
+        }
+    }
+    all
+}
+
+fn topic(client: &mut Client, name: &str) -> Topic {
+    let name = topic_name(name);
+    let id = requests::wait_until_led(client, &name).topic_id;
+    Topic { name, id }
+}
+
+fn offset(client: &mut Client, topic: &Topic, partition: i32, timestamp: i64) -> i64 {
+    let partition = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp);
+    let topics = vec![ListOffsetsTopic::default().with_name(topic.name.clone()).with_partitions(vec![partition])];
+    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(topics);
+    let response = client.call(&request, 6);
+    assert_eq!(response.topics[0].partitions[0].error_code, 0);
+    response.topics[0].partitions[0].offset
+}
+
+/// Offset and value of every record of a partition.
+fn records(client: &mut Client, topic: &Topic, partition: i32) -> Vec<(i64, String)> {
+    let (mut at, end) = (offset(client, topic, partition, EARLIEST), offset(client, topic, partition, LATEST));
+    let mut found = Vec::new();
+    while at < end {
+        let fetched = requests::fetch(client, 13, topic, partition, at);
+        assert_eq!(fetched.error_code, 0);
+        let bytes = fetched.records.unwrap();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let batch = BatchView::parse(rest).unwrap();
+            assert!(batch.verify_crc());
+            rest = &rest[batch.bytes().len()..];
+            let mut records = batch.records(1 << 20).unwrap();
+            while let Some(record) = records.next() {
+                let record = record.unwrap();
+                let offset = batch.info().base_offset.0 + i64::from(record.offset_delta);
+                let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
+                if offset >= at {
+                    found.push((offset, value));
+                }
+            }
+            at = batch.info().next_offset().0;
+        }
+    }
+    found
+}
+
+fn config(client: &mut Client, topic: &Topic, name: &str) -> (Option<String>, i8) {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(topic.name.0.clone())
+        .with_configuration_keys(Some(vec![text(name)]));
+    let response = client.call(&DescribeConfigsRequest::default().with_resources(vec![resource]), 4);
+    let found = &response.results[0].configs[0];
+    (found.value.as_ref().map(ToString::to_string), found.config_source)
+}
+
+#[test]
+fn topics_records_settings_and_identity_of_kafkas_directory_are_served() {
+    let (folder, data) = kafkas();
+    let meta = std::fs::read_to_string(data.join("meta.properties")).unwrap();
+    let cluster_id = meta.lines().find_map(|line| line.strip_prefix("cluster.id=")).unwrap();
+    let adopted = adopt(&data, &[]);
+    assert_eq!(adopted.status.code(), Some(0), "{}", errors(&adopted));
+    let said = String::from_utf8(adopted.stdout.clone()).unwrap();
+    assert!(said.contains(&format!("node 1 of cluster {cluster_id}, 6 topics with 7 partitions")), "{said}");
+
+    let mut broker = Broker::start_in(folder, FOR_EVER);
+    assert!(broker.log().lines().all(|line| !line.contains("WARN") && !line.contains("ERROR")), "{}", broker.log());
+    let mut client = Client::connect(broker.address());
+    let plain = topic(&mut client, "plain");
+    let all: Vec<_> = [0, 1].into_iter().flat_map(|index| records(&mut client, &plain, index)).collect();
+    assert_eq!(all.len(), 60);
+    let codecs = topic(&mut client, "codecs");
+    let expected: Vec<_> = ["none", "gzip", "snappy", "lz4", "zstd"]
+        .iter()
+        .flat_map(|codec| (0..30).map(move |i| format!("codecs {codec} {i}")))
+        .collect();
+    let found: Vec<_> = records(&mut client, &codecs, 0).into_iter().map(|(_, value)| value).collect();
+    assert_eq!(found, expected);
+    let segments = topic(&mut client, "segments");
+    assert_eq!(records(&mut client, &segments, 0).len(), 20, "four segments");
+    let trimmed = topic(&mut client, "trimmed");
+    assert_eq!(records(&mut client, &trimmed, 0)[0].0, 12, "DeleteRecords moved the start");
+    let compacted = topic(&mut client, "compacted");
+    assert_eq!(records(&mut client, &compacted, 0).len(), 50);
+
+    assert_eq!(config(&mut client, &plain, "retention.ms"), (Some("999999999999".into()), 1));
+    assert_eq!(config(&mut client, &plain, "max.message.bytes"), (Some("200000".into()), 1));
+
+    requests::produce_at(&mut client, &trimmed, 0, Batch::of(&["new"]).build(), 30);
+    broker.kill_and_restart(FOR_EVER);
+    let mut client = Client::connect(broker.address());
+    assert_eq!(records(&mut client, &trimmed, 0).last().unwrap(), &(30, "new".into()));
+    // Kafka's blocks of producer ids have a thousand each, of which one was taken.
+    let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
+    assert!(client.call(&request, 4).producer_id.0 >= 1000, "ids that Kafka gave away are not given again");
+}
+
+#[test]
+fn a_topic_whose_settings_are_not_served_keeps_everything() {
+    let (folder, data) = kafkas();
+    let adopted = adopt(&data, &[]);
+    let notes = errors(&adopted);
+    assert!(notes.contains("note: topic compacted: cleanup.policy=compact is left out"), "{notes}");
+    let broker = Broker::start_in(folder, &["log.retention.ms=1"]);
+    let mut client = Client::connect(broker.address());
+    let compacted = topic(&mut client, "compacted");
+    assert_eq!(config(&mut client, &compacted, "retention.ms"), (Some("-1".into()), 1));
+    assert_eq!(config(&mut client, &compacted, "retention.bytes"), (Some("-1".into()), 1));
+}
+
+#[test]
+fn a_dry_run_changes_nothing() {
+    let (_folder, data) = kafkas();
+    let before = contents(&data);
+    let looked = adopt(&data, &["--dry-run"]);
+    assert_eq!(looked.status.code(), Some(0), "{}", errors(&looked));
+    assert!(String::from_utf8(looked.stdout).unwrap().contains("can be taken over: node 1"));
+    assert!(contents(&data) == before);
+}
+
+#[test]
+fn a_take_over_that_was_cut_off_is_done_again() {
+    let (folder, data) = kafkas();
+    let before = std::fs::read(data.join("meta.properties")).unwrap();
+    assert_eq!(adopt(&data, &[]).status.code(), Some(0));
+    // As a crash before the last step leaves it.
+    std::fs::write(data.join("meta.properties"), before).unwrap();
+    let again = adopt(&data, &[]);
+    assert_eq!(again.status.code(), Some(0), "{}", errors(&again));
+    let broker = Broker::start_in(folder, FOR_EVER);
+    let mut client = Client::connect(broker.address());
+    let codecs = topic(&mut client, "codecs");
+    assert_eq!(records(&mut client, &codecs, 0).len(), 150);
+}
+
+/// Whether the directory is refused with this sentence, and left as it was.
+#[track_caller]
+fn assert_refused(data: &Path, sentence: &str) {
+    let contents = || {
+        let mut all = contents(data);
+        all.remove(&data.join(".lock"));
+        all
+    };
+    let before = contents();
+    let refused = adopt(data, &[]);
+    assert_eq!(refused.status.code(), Some(1), "{sentence}");
+    assert!(errors(&refused).contains(sentence), "{}", errors(&refused));
+    assert!(contents() == before, "{sentence}");
+}
+
+#[test]
+fn what_cannot_be_served_rightly_is_refused_and_left_alone() {
+    let (_folder, data) = kafkas();
+    std::fs::write(data.join("plain-0/00000000000000000000.txnindex"), [0; 34]).unwrap();
+    assert_refused(&data, "plain-0 has records of aborted transactions");
+
+    let (_folder, data) = kafkas();
+    std::fs::remove_dir_all(data.join("codecs-0")).unwrap();
+    assert_refused(&data, "codecs-0 has no folder here");
+
+    let (_folder, data) = kafkas();
+    std::fs::remove_file(data.join(".kafka_cleanshutdown")).unwrap();
+    assert_refused(&data, "was not stopped in order");
+
+    let (_folder, data) = kafkas();
+    std::fs::remove_dir_all(data.join("__cluster_metadata-0")).unwrap();
+    assert_refused(&data, "there is no metadata log in it");
+
+    let (_folder, data) = kafkas();
+    let log = data.join("__cluster_metadata-0/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    assert_refused(&data, "the checksum of the batch is wrong");
+
+    let (_folder, data) = kafkas();
+    assert_eq!(adopt(&data, &[]).status.code(), Some(0));
+    assert_refused(&data, "it is one of Klamm's already");
+}
