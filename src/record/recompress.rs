@@ -2,10 +2,14 @@
 //! `LogValidator.buildRecordsAndAssignOffsets`).
 //!
 //! Invariants:
-//! * one batch in, one batch out, with the records, the producer, its sequence and the attributes of the first;
+//! * one batch in, one batch out, with the records, the producer and its sequence, and of the attributes what has a meaning;
 //! * records are read, checked and written as a stream: what is held is one record, a block of each codec, and the result up to
 //!   `max.message.bytes`. Reading stops at [`DECOMPRESSED_BYTES_MAX`];
 //! * the base timestamp becomes that of the first record, and a record's attributes 0, as in what Kafka writes.
+//!
+//! Where we differ from a real broker (Apache Kafka 4.3.0, asked with such batches), besides what
+//! [`validate`](super::validate_produced) says: lz4 blocks that depend on each other, and negative timestamps other than −1, are
+//! taken, where Kafka answers UNKNOWN_SERVER_ERROR; wrong offset deltas are INVALID_RECORD, where Kafka counts them anew.
 //!
 //! Called by the produce path for topics whose `compression.type` is not `producer`. Source: LogValidator,
 //! `MemoryRecordsBuilder`, `BrokerCompressionType`.
@@ -54,7 +58,7 @@ pub fn recompress(bytes: &[u8], rules: &Rules, target: TargetCompression) -> Res
     }
     let mut stored = BatchInfo {
         size_bytes: u32::try_from(size_bytes).expect("it is at most max.message.bytes"),
-        attributes: Attributes((info.attributes.0 & !0b111) | Compression::from(target).id()),
+        attributes: Attributes((info.attributes.0 & Attributes::TRANSACTIONAL) | Compression::from(target).id()),
         base_timestamp,
         ..info
     };

@@ -58,6 +58,18 @@ fn only_another_codec_than_the_topics_is_recompressed() {
 }
 
 #[test]
+fn of_the_attributes_only_the_transaction_stays() {
+    let mut source = of_every_codec()[1].to_vec();
+    for (sent, kept) in [(0x10, 0x10), (0x70 << 4, 0)] {
+        source[21..23].copy_from_slice(&(sent | 1_i16).to_be_bytes());
+        let crc = crc32c::crc32c(&source[21..]);
+        source[17..21].copy_from_slice(&crc.to_be_bytes());
+        let (_, info) = recompress(&source, &RULES, TargetCompression::Lz4 { level: 9 }).unwrap();
+        assert_eq!(info.attributes, Attributes(kept | 3));
+    }
+}
+
+#[test]
 fn levels_take_effect() {
     let mut builder = BatchBuilder::new(Offset::ZERO);
     for i in 0..4000_u32 {
