@@ -141,7 +141,7 @@ pub fn handle(
 ) -> Result<usize, Refusal> {
     let mut refusal = None;
     let mut requests = Vec::with_capacity(frames.len());
-    let mut items = Items { all: Vec::with_capacity(frames.len()), appended: 0, recompressed_bytes: 0 };
+    let mut items = Items { place, all: Vec::with_capacity(frames.len()), appended: 0, copied_bytes: 0 };
     let mut allowance = Allowance::new(place);
     let hosted = services.partitions.hosted();
     let now = services.clock.now();
@@ -195,29 +195,31 @@ pub fn handle(
 
 /// The batches of a run; those at the front are appended.
 struct Items<'a> {
+    place: Place,
     all: Vec<Item<'a>>,
     appended: usize,
-    /// Of those that are not appended.
-    recompressed_bytes: usize,
+    /// Of those that are not appended: what was recompressed, or copied to be corrected.
+    copied_bytes: usize,
 }
 
 impl<'a> Items<'a> {
     fn push(&mut self, item: Item<'a>, now: TimestampMs) {
         if let Cow::Owned(bytes) = &item.bytes {
-            self.recompressed_bytes += bytes.len();
+            self.copied_bytes += bytes.len();
         }
         self.all.push(item);
-        if self.recompressed_bytes > RECOMPRESSED_BYTES_MAX {
+        // Not on a worker: its allowance is less, and a frame that exceeds it is checked anew.
+        if self.place == Place::Aside && self.copied_bytes > RECOMPRESSED_BYTES_MAX {
             self.append(now);
         }
     }
 
     fn append(&mut self, now: TimestampMs) {
         append(&mut self.all[self.appended..], now);
-        if self.recompressed_bytes > 0 {
+        if self.copied_bytes > 0 {
             self.all[self.appended..].iter_mut().for_each(|item| item.bytes = Cow::Borrowed(&[]));
         }
-        (self.appended, self.recompressed_bytes) = (self.all.len(), 0);
+        (self.appended, self.copied_bytes) = (self.all.len(), 0);
     }
 }
 

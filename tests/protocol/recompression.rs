@@ -310,3 +310,25 @@ fn the_order_of_a_connection_stays_whatever_is_recompressed() {
         assert_eq!((answer.error_code, answer.base_offset), expected, "frame {i}");
     }
 }
+
+/// Batches whose max timestamp is wrong are copied, which counts like what is recompressed.
+#[test]
+fn a_frame_that_is_put_off_because_of_its_last_batch_stores_the_others_once() {
+    const PLAIN: i32 = 10;
+    let (_broker, mut client) = connect();
+    let (plain, to_zstd) = (Topic::create(&mut client, PLAIN, &[]), topic_of(&mut client, "zstd"));
+    let mut wrong = Batch::of(&["x".repeat(1_000_000).as_str()]).build().to_vec();
+    wrong[42] ^= 1;
+    let crc = crc32c::crc32c(&wrong[21..]);
+    wrong[17..21].copy_from_slice(&crc.to_be_bytes());
+    let parts: Vec<_> = (0..PLAIN).map(|index| (index, Bytes::from(wrong.clone()))).collect();
+    let mut request = produce_request(9, &plain, &parts);
+    request.topic_data.extend(produce_request(9, &to_zstd, &[(0, varied(GZIP).build())]).topic_data);
+    let response = client.call(&request, 9);
+    let answers = response.responses.iter().flat_map(|each| &each.partition_responses);
+    let offsets: Vec<_> = answers.map(|each| (each.error_code, each.base_offset)).collect();
+    assert_eq!(offsets, [(0, 0); PLAIN as usize + 1]);
+    for index in 0..PLAIN {
+        assert_eq!(batches(&fetch(&mut client, 12, &plain, index, 0)).len(), 1, "partition {index}");
+    }
+}
