@@ -1,9 +1,9 @@
 //! What a peer sends does not make the broker allocate more than a small multiple of its size, whatever its length
 //! fields claim. A test binary of its own, as it counts what the whole process allocates.
 
-use klamm::config::TimestampType;
-use klamm::record::{BatchView, Rules, Strictness, validate_produced};
-use klamm::types::TimestampMs;
+use klamm::config::{TargetCompression, TimestampType};
+use klamm::record::{BatchBuilder, BatchView, Compression, Invalid, Rules, Strictness, recompress, validate_produced};
+use klamm::types::{Offset, TimestampMs};
 use klamm::wire::{fetch, produce};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -162,4 +162,29 @@ fn a_broken_batch_does_not_allocate_beyond_the_cap() {
         Ok(())
     });
     result.unwrap();
+}
+
+#[test]
+fn recompression_is_a_stream_and_holds_no_more_than_a_batch() {
+    let mut builder = BatchBuilder::new(Offset::ZERO).compression(Compression::Zstd);
+    for _ in 0..(64 << 10) {
+        builder.append(RULES.now, None, Some(&[7; 1 << 10]), &[]);
+    }
+    let sent = builder.build();
+    assert!(sent.len() < 1 << 20);
+    let targets = [
+        TargetCompression::None,
+        TargetCompression::Gzip { level: 1 },
+        TargetCompression::Snappy,
+        TargetCompression::Lz4 { level: 9 },
+    ];
+    for target in targets {
+        let mut result = None;
+        let bytes = peak_bytes(|| result = Some(recompress(&sent, &RULES, target)));
+        // The result, which a vector may have allocated twice while it grew, and what the codecs hold.
+        assert!(bytes <= 3 * RULES.message_bytes_max as usize + (1 << 20), "{target:?}: {bytes}");
+        let too_large =
+            matches!(result, Some(Err(Invalid::RecompressedTooLarge { size_bytes, .. })) if size_bytes > 64 << 20);
+        assert_eq!(too_large, target == TargetCompression::None, "{target:?}");
+    }
 }

@@ -140,6 +140,24 @@ fn kcat_produces_with_every_codec_and_every_acks() {
 }
 
 #[test]
+fn kcat_reads_what_a_broker_of_every_compression_type_made_of_every_codec() {
+    if !has_kcat("kcat with recompression") {
+        return;
+    }
+    let line = |i| format!("line {i}, and words that repeat, that repeat, that repeat\n");
+    let lines: String = (0..500).map(line).collect();
+    for target in ["uncompressed", "gzip", "snappy", "lz4", "zstd"] {
+        let broker = Broker::start_ours(&[&format!("compression.type={target}")]);
+        for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+            let topic = new_topic();
+            kcat(&broker, &["-P", "-t", &topic, "-p", "0", "-z", codec, "-X", "linger.ms=20"], &lines);
+            let read = kcat(&broker, &["-C", "-t", &topic, "-p", "0", "-o", "beginning", "-c", "500", "-q"], "");
+            assert_eq!(read, lines, "{codec} to {target}");
+        }
+    }
+}
+
+#[test]
 fn kcat_starts_at_offsets_relative_to_both_ends() {
     if !has_kcat("kcat with offsets") {
         return;
@@ -367,6 +385,26 @@ fn the_console_producer_and_consumer_pass_lines_on() {
 
     let from_two = ["--topic", &topic, "--partition", "0", "--offset", "2", "--max-messages", "1"];
     assert_eq!(tool(&tools, &broker, CONSOLE_CONSUMER, &from_two, "").expect_success("kafka-console-consumer"), "3\n");
+}
+
+#[test]
+fn the_console_consumer_reads_what_was_recompressed() {
+    let Some(tools) = Tools::gather("kafka-console-consumer with recompression") else { return };
+    let broker = Broker::start();
+    let lines: String = (0..500).map(|i| format!("line {i}, and words that repeat, that repeat\n")).collect();
+    for (target, codec) in
+        [("uncompressed", "zstd"), ("gzip", "none"), ("snappy", "lz4"), ("lz4", "gzip"), ("zstd", "snappy")]
+    {
+        let topic = new_topic();
+        let setting = format!("compression.type={target}");
+        let create = ["--create", "--topic", &topic, "--partitions", "1", "--config", &setting];
+        tool(&tools, &broker, TOPIC_COMMAND, &create, "").expect_success("create");
+        tool(&tools, &broker, CONSOLE_PRODUCER, &["--topic", &topic, "--compression-codec", codec], &lines)
+            .expect_success("kafka-console-producer");
+        let arguments = ["--topic", &topic, "--partition", "0", "--offset", "earliest", "--max-messages", "500"];
+        let read = tool(&tools, &broker, CONSOLE_CONSUMER, &arguments, "").expect_success("kafka-console-consumer");
+        assert_eq!(read, lines, "{codec} to {target}");
+    }
 }
 
 #[test]

@@ -148,12 +148,13 @@ fn catch_signals() -> io::Result<oneshot::Receiver<&'static str>> {
     Ok(told)
 }
 
-/// As many workers as processors; two at least, so that one slow append does not stop the rest.
+/// As many workers as processors; two at least, so that one slow append does not stop the rest. Each connection that
+/// recompresses gives its worker to another thread, and as many of them do so at a time as there are processors.
 fn runtime() -> io::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     Builder::new_multi_thread()
         .worker_threads(processors.max(2))
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .max_blocking_threads(BLOCKING_THREADS_MAX + processors)
         .thread_name("klamm-worker")
         .enable_all()
         .build()

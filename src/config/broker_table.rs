@@ -31,8 +31,14 @@ pub(super) const CLEANUP_POLICIES: Check = Check::OneOf(&["compact", "delete"]);
 pub(super) const CLEANUP_SERVED: (&[&str], &str) = (&["delete"], "Only delete is served: there is no log cleaner yet");
 pub(super) const COMPRESSION_TYPES: Check =
     Check::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
-pub(super) const COMPRESSION_SERVED: (&[&str], &str) =
-    (&["producer"], "Only producer is served: batches are stored as their producer compressed them");
+pub(super) const COMPRESSION_TYPE: &str = "How batches are compressed in the log. producer keeps what the producer chose; \
+     otherwise batches that come in another way are recompressed, which costs CPU.";
+pub(super) const LEVEL_GZIP: &str =
+    "The level of gzip where compression.type is gzip: 1, the fastest, to 9, the densest; -1 is gzip's own default.";
+pub(super) const LEVEL_LZ4: &str = "The level of lz4 where compression.type is lz4. 9 is the fast one; the others, 1 to 17, take longer and are denser the \
+     higher they are.";
+pub(super) const LEVEL_ZSTD: &str =
+    "The level of zstd where compression.type is zstd: from -131072, the fastest, to 22, the densest.";
 pub(super) const TIMESTAMP_TYPES: Check = Check::OneOf(&["CreateTime", "LogAppendTime"]);
 
 /// The default of `queued.max.request.bytes`. Kafka's is −1, no bound; ours has one, as memory has.
@@ -88,15 +94,18 @@ static SERVED: &[Setting] = &[
         None,
         "The rack or zone of this broker, by which replicas are spread and followers chosen to read from.",
     ),
-    Setting::new(
-        "compression.type",
-        Kind::String,
-        Some("producer"),
-        "How batches are compressed in the log; producer keeps what the producer chose.",
-    )
-    .checked(COMPRESSION_TYPES)
-    .served(COMPRESSION_SERVED.0, COMPRESSION_SERVED.1)
-    .updated(Update::ClusterWide),
+    Setting::new("compression.gzip.level", Kind::Int, Some("-1"), LEVEL_GZIP)
+        .checked(Check::BetweenOrUnset(1, 9))
+        .updated(Update::ClusterWide),
+    Setting::new("compression.lz4.level", Kind::Int, Some("9"), LEVEL_LZ4)
+        .checked(Check::Between(1, 17))
+        .updated(Update::ClusterWide),
+    Setting::new("compression.type", Kind::String, Some("producer"), COMPRESSION_TYPE)
+        .checked(COMPRESSION_TYPES)
+        .updated(Update::ClusterWide),
+    Setting::new("compression.zstd.level", Kind::Int, Some("3"), LEVEL_ZSTD)
+        .checked(Check::Between(-131_072, 22))
+        .updated(Update::ClusterWide),
     Setting::new(
         "connections.max.idle.ms",
         Kind::Long,

@@ -4,7 +4,7 @@
 
 use super::setting::{InvalidConfig, Kind, Value};
 use super::settings::Settings;
-use super::{BrokerConfig, topic_table};
+use super::{BrokerConfig, TargetCompression, topic_table};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub struct LogConfig {
     pub timestamp_before_max: Duration,
     /// `message.timestamp.after.max.ms`: how far a record's timestamp may lie in the future.
     pub timestamp_after_max: Duration,
+    /// `compression.type` with its level: what batches are recompressed to; `None` (`producer`) keeps them as they are.
+    pub compression: Option<TargetCompression>,
     /// `min.insync.replicas`: fewer in sync refuse `acks=all`.
     pub insync_replicas_min: u32,
 }
@@ -89,6 +91,7 @@ impl LogConfig {
             },
             timestamp_before_max: layers.duration("message.timestamp.before.max.ms")?,
             timestamp_after_max: layers.duration("message.timestamp.after.max.ms")?,
+            compression: layers.compression()?,
             insync_replicas_min: layers.count("min.insync.replicas")?,
         })
     }
@@ -145,6 +148,20 @@ impl Layers<'_> {
 
     fn count(&self, name: &'static str) -> Result<u32, InvalidConfig> {
         Ok(u32::try_from(self.number(name)?).expect("bounded by the table"))
+    }
+
+    fn compression(&self) -> Result<Option<TargetCompression>, InvalidConfig> {
+        let level = |name| Ok(i32::try_from(self.number(name)?).expect("bounded by the table"));
+        let Value::Text(name) = self.value("compression.type")? else { panic!("compression.type is a text") };
+        Ok(Some(match name.as_str() {
+            "producer" => return Ok(None),
+            "uncompressed" => TargetCompression::None,
+            "gzip" => TargetCompression::Gzip { level: level("compression.gzip.level")? },
+            "snappy" => TargetCompression::Snappy,
+            "lz4" => TargetCompression::Lz4 { level: level("compression.lz4.level")? },
+            "zstd" => TargetCompression::Zstd { level: level("compression.zstd.level")? },
+            other => panic!("the table knows no compression.type {other}"),
+        }))
     }
 
     fn duration(&self, name: &'static str) -> Result<Duration, InvalidConfig> {

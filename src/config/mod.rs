@@ -10,6 +10,7 @@
 mod broker;
 mod broker_table;
 mod check;
+mod compression;
 mod describe;
 mod document;
 mod environment;
@@ -33,6 +34,7 @@ mod units;
 pub use broker::{AnswersConfig, BrokerConfig, CompressedBatches, NetworkConfig, StorageConfig, TopicsConfig};
 pub use broker_table::all as broker_settings;
 pub use check::Check;
+pub use compression::TargetCompression;
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, broker_entries, topic_entries};
 pub use document::configuration_document;
 pub use environment::Environment;

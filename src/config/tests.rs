@@ -290,7 +290,6 @@ fn values_that_do_not_go_together_are_refused() {
     assert!(from_overrides(&["log.dirs= "]).is_err());
     assert!(from_overrides(&["log.retention.hours=0"]).is_err());
     assert!(from_overrides(&["log.cleanup.policy=compact"]).unwrap_err().contains("no log cleaner"));
-    assert!(from_overrides(&["compression.type=zstd"]).unwrap_err().contains("Only producer is served"));
     assert_eq!(from_overrides(&["connections.max.idle.ms=-1"]).unwrap().network.idle_time_max, None);
     assert_eq!(from_overrides(&["log.retention.minutes=-1"]).unwrap().log.retention, None);
     assert_eq!(
@@ -410,10 +409,24 @@ fn topic_configs_are_refused_in_kafkas_words() {
 }
 
 #[test]
+fn kip_390_a_topics_compression_is_its_type_with_the_level_of_the_topic_or_of_the_broker() {
+    let broker =
+        from_overrides(&["compression.type=lz4", "compression.lz4.level=12", "compression.zstd.level=-7"]).unwrap();
+    let of = |pairs: &[(&str, &str)]| LogConfig::resolve(&configs(pairs), &broker).unwrap().compression;
+    assert_eq!(LogConfig::default().compression, None);
+    assert_eq!(of(&[]), Some(TargetCompression::Lz4 { level: 12 }));
+    assert_eq!(of(&[("compression.lz4.level", "17")]), Some(TargetCompression::Lz4 { level: 17 }));
+    assert_eq!(of(&[("compression.type", "zstd")]), Some(TargetCompression::Zstd { level: -7 }));
+    assert_eq!(of(&[("compression.type", "gzip")]), Some(TargetCompression::Gzip { level: -1 }));
+    assert_eq!(of(&[("compression.type", "snappy")]), Some(TargetCompression::Snappy));
+    assert_eq!(of(&[("compression.type", "uncompressed")]), Some(TargetCompression::None));
+    assert_eq!(of(&[("compression.type", "producer"), ("compression.gzip.level", "9")]), None);
+}
+
+#[test]
 fn topic_configs_that_are_not_served_yet_are_refused_and_not_called_unknown() {
     let told = |name: &str, value: &str| check_topic_configs(&configs(&[(name, value)])).unwrap_err();
     assert!(told("cleanup.policy", "delete, compact").contains("no log cleaner"));
-    assert!(told("compression.type", "gzip").contains("Only producer is served"));
     assert_eq!(
         told("flush.messages", "1"),
         "Invalid value 1 for configuration flush.messages: No write waits for the disk yet: leave it out."

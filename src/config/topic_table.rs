@@ -7,7 +7,10 @@
 //!   gives one;
 //! * sorted by name.
 
-use super::broker_table::{CLEANUP_POLICIES, CLEANUP_SERVED, COMPRESSION_SERVED, COMPRESSION_TYPES, TIMESTAMP_TYPES};
+use super::broker_table::{
+    CLEANUP_POLICIES, CLEANUP_SERVED, COMPRESSION_TYPE, COMPRESSION_TYPES, LEVEL_GZIP, LEVEL_LZ4, LEVEL_ZSTD,
+    TIMESTAMP_TYPES,
+};
 use super::check::Check;
 use super::setting::{Kind, Setting};
 
@@ -16,7 +19,6 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.binary_search_by(|setting| setting.name.cmp(name)).ok().map(|index| &SETTINGS[index])
 }
 
-const COMPRESSION_LEVEL: &str = "Nothing is recompressed: compression.type is producer.";
 const CLEANER: &str = "There is no log cleaner yet, and compacted topics are refused.";
 const FLUSH: &str = "No write waits for the disk yet: leave it out.";
 const PREALLOCATE: &str = "Segments are allocated ahead of their use whatever it says.";
@@ -35,23 +37,13 @@ pub static SETTINGS: &[Setting] = &[
     )
     .checked(CLEANUP_POLICIES)
     .served(CLEANUP_SERVED.0, CLEANUP_SERVED.1),
-    Setting::accepted("compression.gzip.level", Kind::Int, Some("-1"), COMPRESSION_LEVEL)
-        .checked(Check::BetweenOrUnset(1, 9))
-        .of_topic(Some("compression.gzip.level")),
-    Setting::accepted("compression.lz4.level", Kind::Int, Some("9"), COMPRESSION_LEVEL)
-        .checked(Check::Between(1, 17))
-        .of_topic(Some("compression.lz4.level")),
-    Setting::topic(
-        "compression.type",
-        "compression.type",
-        Kind::String,
-        "How batches are compressed in the log; producer keeps what the producer chose.",
-    )
-    .checked(COMPRESSION_TYPES)
-    .served(COMPRESSION_SERVED.0, COMPRESSION_SERVED.1),
-    Setting::accepted("compression.zstd.level", Kind::Int, Some("3"), COMPRESSION_LEVEL)
-        .checked(Check::Between(-131_072, 22))
-        .of_topic(Some("compression.zstd.level")),
+    Setting::topic("compression.gzip.level", "compression.gzip.level", Kind::Int, LEVEL_GZIP)
+        .checked(Check::BetweenOrUnset(1, 9)),
+    Setting::topic("compression.lz4.level", "compression.lz4.level", Kind::Int, LEVEL_LZ4)
+        .checked(Check::Between(1, 17)),
+    Setting::topic("compression.type", "compression.type", Kind::String, COMPRESSION_TYPE).checked(COMPRESSION_TYPES),
+    Setting::topic("compression.zstd.level", "compression.zstd.level", Kind::Int, LEVEL_ZSTD)
+        .checked(Check::Between(-131_072, 22)),
     Setting::accepted("delete.retention.ms", Kind::Long, Some("86400000"), CLEANER)
         .at_least(0)
         .of_topic(Some("log.cleaner.delete.retention.ms")),

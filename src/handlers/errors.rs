@@ -46,7 +46,9 @@ pub(super) fn invalid_batch(e: &Invalid) -> ErrorCode {
         Invalid::CorruptMessage(_) => ErrorCode::CorruptMessage,
         Invalid::InvalidRecord { .. } => ErrorCode::InvalidRecord,
         Invalid::InvalidTimestamp { .. } => ErrorCode::InvalidTimestamp,
-        Invalid::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
+        Invalid::MessageTooLarge { .. } | Invalid::RecompressedTooLarge { .. } | Invalid::DecompressedTooLarge(_) => {
+            ErrorCode::MessageTooLarge
+        }
         Invalid::UnsupportedCompressionType(_) => ErrorCode::UnsupportedCompressionType,
     }
 }

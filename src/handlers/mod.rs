@@ -34,6 +34,7 @@ mod offset_for_leader_epoch;
 mod partition_view;
 pub mod produce;
 mod producer_ids;
+mod recompression;
 mod services;
 mod unregister_broker;
 mod update_features;
@@ -43,6 +44,7 @@ use crate::security::Principal;
 use crate::wire::{self, ApiKey, EncodeError, Malformed};
 use kafka_protocol::protocol::{Encodable, HeaderVersion};
 
+pub use recompression::{Place, Recompression, Turn};
 pub use services::Services;
 
 /// What is known of the client behind a connection.

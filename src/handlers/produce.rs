@@ -4,6 +4,10 @@
 //! are appended together under one lock, and the frames are answered in their order. A frame whose `acks=all` batches
 //! are not replicated yet waits in [`Waiting`]; the frames behind it are appended meanwhile and answered after it.
 //!
+//! Where the topic's `compression.type` wants another codec, a batch is recompressed when it is checked. What is too much of
+//! that for a worker ends the run before its frame; the rest is handled [`Place::Aside`]. There what is checked is appended
+//! whenever 8 MiB were recompressed, which the frames do not limit.
+//!
 //! Version notes: 5 log start offset · 7 zstd · 8 record errors (KIP-467) · 10 current leader (KIP-951) · 13 topic ids.
 //! With `acks=0` nothing is answered; an error closes the connection, the only signal that Kafka has.
 //! Transactional batches are refused until there are transactions, with the code of InitProducerId's refusal.
@@ -12,10 +16,11 @@
 
 use super::errors::{append_error, invalid_batch, lookup_error, producer_refusal};
 use super::leaders::{Leaders, find_topic};
-use super::{Call, Client, Refusal, Services};
+use super::recompression::Allowance;
+use super::{Call, Client, Place, Refusal, Services};
 use crate::config::CompressedBatches;
 use crate::partition::{Acks, Hosted, HostedTopic, LeaderBatch, Outcome, Partition};
-use crate::record::{self, BatchInfo, Compression, Rules, Strictness};
+use crate::record::{self, BatchInfo, Compression, Invalid, Rules, Strictness};
 use crate::security::Operation;
 use crate::types::{Offset, PartitionIndex, TimestampMs};
 use crate::wire::produce::{self, Head, PartitionAnswer, PartitionData, Request};
@@ -31,6 +36,8 @@ use tracing::debug;
 const VERSION_ZSTD: i16 = 7;
 /// How many batches are appended under one lock; a frame may hold a million of one partition.
 const BATCHES_PER_APPEND_MAX: usize = 256;
+/// How many recompressed bytes are held, and one batch more, before they are appended.
+const RECOMPRESSED_BYTES_MAX: usize = 8 << 20;
 
 /// A Produce frame that is appended and not answered, because its records are not replicated yet, or because it
 /// stands behind such a frame.
@@ -119,7 +126,8 @@ impl PartitionResult {
     }
 }
 
-/// Handles a run of Produce frames; answers go to `out`, or to `waiting` when they must wait or others do.
+/// Handles a run of Produce frames; answers go to `out`, or to `waiting` when they must wait or others do. How many frames
+/// were handled: on a worker not those from the first on that has too much to recompress.
 ///
 /// # Errors
 /// [`Refusal`] of the first frame that cannot be answered; those before it are handled.
@@ -127,18 +135,20 @@ pub fn handle(
     services: &Services,
     client: &Client,
     frames: &[(Call<'_>, &[u8])],
+    place: Place,
     out: &mut Vec<u8>,
     waiting: &mut VecDeque<Waiting>,
-) -> Result<(), Refusal> {
+) -> Result<usize, Refusal> {
     let mut refusal = None;
     let mut requests = Vec::with_capacity(frames.len());
-    let mut items = Vec::with_capacity(frames.len());
+    let mut items = Items { place, all: Vec::with_capacity(frames.len()), appended: 0, copied_bytes: 0 };
+    let mut allowance = Allowance::new(place);
     let hosted = services.partitions.hosted();
     let now = services.clock.now();
     for (call, body) in frames {
         match Request::parse(call.version, body) {
             Ok(request) => {
-                let from = items.len();
+                let from = items.all.len();
                 let mut checker = Checker {
                     services,
                     client,
@@ -147,9 +157,20 @@ pub fn handle(
                     acks: request.acks,
                     topic: None,
                     now,
+                    allowance: &mut allowance,
+                    exceeded: false,
                 };
-                items.extend(request.partitions().map(|data| checker.check(data)));
-                requests.push((call, body.len(), request, from..items.len()));
+                for data in request.partitions() {
+                    items.push(checker.check(data), now);
+                    if checker.exceeded {
+                        break;
+                    }
+                }
+                if checker.exceeded {
+                    items.all.truncate(from);
+                    break;
+                }
+                requests.push((call, body.len(), request, from..items.all.len()));
             }
             Err(e) => {
                 refusal = Some(Refusal::from(e));
@@ -157,9 +178,10 @@ pub fn handle(
             }
         }
     }
-    append(&mut items, now);
+    items.append(now);
+    let handled = requests.len();
     for (call, request_bytes, request, range) in requests {
-        let items = &mut items[range];
+        let items = &mut items.all[range];
         if request.acks == 0 {
             if let Some(item) = items.iter().find(|item| item.result.code != 0) {
                 return Err(Refusal::UnansweredError(item.result.code));
@@ -168,7 +190,37 @@ pub fn handle(
         }
         answer(services, client, call, request_bytes, &request, items, out, waiting);
     }
-    refusal.map_or(Ok(()), Err)
+    refusal.map_or(Ok(handled), Err)
+}
+
+/// The batches of a run; those at the front are appended.
+struct Items<'a> {
+    place: Place,
+    all: Vec<Item<'a>>,
+    appended: usize,
+    /// Of those that are not appended: what was recompressed, or copied to be corrected.
+    copied_bytes: usize,
+}
+
+impl<'a> Items<'a> {
+    fn push(&mut self, item: Item<'a>, now: TimestampMs) {
+        if let Cow::Owned(bytes) = &item.bytes {
+            self.copied_bytes += bytes.len();
+        }
+        self.all.push(item);
+        // Not on a worker: its allowance is less, and a frame that exceeds it is checked anew.
+        if self.place == Place::Aside && self.copied_bytes > RECOMPRESSED_BYTES_MAX {
+            self.append(now);
+        }
+    }
+
+    fn append(&mut self, now: TimestampMs) {
+        append(&mut self.all[self.appended..], now);
+        if self.copied_bytes > 0 {
+            self.all[self.appended..].iter_mut().for_each(|item| item.bytes = Cow::Borrowed(&[]));
+        }
+        (self.appended, self.copied_bytes) = (self.all.len(), 0);
+    }
 }
 
 /// Checks the batches of one request.
@@ -181,6 +233,9 @@ struct Checker<'s, 'r> {
     /// The topic of the last batch: batches of one topic stand together.
     topic: Option<(TopicRef<'r>, Result<Arc<HostedTopic>, ErrorCode>)>,
     now: TimestampMs,
+    allowance: &'s mut Allowance,
+    /// A batch is not to be recompressed here, and what was checked of the request does not count.
+    exceeded: bool,
 }
 
 impl<'r> Checker<'_, 'r> {
@@ -202,6 +257,7 @@ impl<'r> Checker<'_, 'r> {
             Ok((partition, (bytes, info))) => {
                 item(bytes, Some(info), Some(partition), acks, PartitionResult::pending())
             }
+            Err(result) if self.exceeded => failed(result),
             Err(result) => {
                 debug!(
                     partition = data.index, code = result.code, message = result.message.as_deref(),
@@ -224,7 +280,7 @@ impl<'r> Checker<'_, 'r> {
     }
 
     fn validate(
-        &self,
+        &mut self,
         partition: &Partition,
         data: PartitionData<'r>,
     ) -> Result<(Cow<'r, [u8]>, BatchInfo), PartitionResult> {
@@ -243,20 +299,24 @@ impl<'r> Checker<'_, 'r> {
                 CompressedBatches::Strict => Strictness::Full,
             },
         };
-        let info = record::validate_produced(bytes, &rules).map_err(|e| {
-            let record_errors = e.records().iter().map(|r| (r.index, Some(r.message.clone()))).collect();
-            let failed = PartitionResult::failed(invalid_batch(&e), Some(e.to_string()));
-            PartitionResult { record_errors, ..failed }
-        })?;
-        if info.attributes.is_transactional() {
-            let message = "Transactions are not supported yet.".to_owned();
-            return Err(PartitionResult::failed(ErrorCode::TransactionalIdAuthorizationFailed, Some(message)));
-        }
-        if self.version < VERSION_ZSTD && info.attributes.compression() == Ok(Compression::Zstd) {
-            let message =
-                format!("Produce requests with version {} are not allowed to use ZStandard compression", self.version);
-            return Err(PartitionResult::failed(ErrorCode::UnsupportedCompressionType, Some(message)));
-        }
+        let (bytes, info) = match config.compression {
+            Some(target) if record::must_recompress(bytes, target) => {
+                self.check_kind(&BatchInfo::parse_header(bytes).expect("it has a codec"))?;
+                let plain_bytes = (record::batch_codec(bytes) == Some(Compression::None)).then_some(bytes.len());
+                if !self.allowance.take(plain_bytes) {
+                    self.exceeded = true;
+                    return Err(PartitionResult::pending());
+                }
+                let recompressed = record::recompress(bytes, &rules, target);
+                let (bytes, info) = recompressed.map_err(|e| invalid_result(&e))?;
+                (Cow::Owned(bytes), info)
+            }
+            Some(_) | None => {
+                let info = record::validate_produced(bytes, &rules).map_err(|e| invalid_result(&e))?;
+                self.check_kind(&info)?;
+                (record::corrected(bytes, &info), info)
+            }
+        };
         // Checked here, so that it concerns this batch only, whatever it is appended together with.
         if info.size_bytes > config.segment_bytes {
             let message = format!(
@@ -268,8 +328,27 @@ impl<'r> Checker<'_, 'r> {
             );
             return Err(PartitionResult::failed(ErrorCode::RecordListTooLarge, Some(message)));
         }
-        Ok((record::corrected(bytes, &info), info))
+        Ok((bytes, info))
     }
+
+    /// What may not be produced, or not at this version.
+    fn check_kind(&self, info: &BatchInfo) -> Result<(), PartitionResult> {
+        if info.attributes.is_transactional() {
+            let message = "Transactions are not supported yet.".to_owned();
+            return Err(PartitionResult::failed(ErrorCode::TransactionalIdAuthorizationFailed, Some(message)));
+        }
+        if self.version < VERSION_ZSTD && info.attributes.compression() == Ok(Compression::Zstd) {
+            let message =
+                format!("Produce requests with version {} are not allowed to use ZStandard compression", self.version);
+            return Err(PartitionResult::failed(ErrorCode::UnsupportedCompressionType, Some(message)));
+        }
+        Ok(())
+    }
+}
+
+fn invalid_result(e: &Invalid) -> PartitionResult {
+    let record_errors = e.records().iter().map(|r| (r.index, Some(r.message.clone()))).collect();
+    PartitionResult { record_errors, ..PartitionResult::failed(invalid_batch(e), Some(e.to_string())) }
 }
 
 /// Appends what passed the checks: the batches of one partition together, in their order.

@@ -1,5 +1,6 @@
 //! What handlers work with: the broker's parts, by reference.
 
+use super::Recompression;
 use super::fetch_session::FetchSessions;
 use super::producer_ids::ProducerIds;
 use crate::config::BrokerConfig;
@@ -23,6 +24,8 @@ pub struct Services {
     pub controller: Controller,
     /// Who may do what.
     pub authorizer: Authorizer,
+    /// The turns of those that recompress.
+    pub recompression: Recompression,
     pub(super) sessions: FetchSessions,
     pub(super) producer_ids: ProducerIds,
 }
@@ -41,6 +44,7 @@ impl Services {
             partitions,
             controller,
             authorizer: Authorizer,
+            recompression: Recompression::new(),
             sessions,
             producer_ids: ProducerIds::new(config.node_id),
             config,

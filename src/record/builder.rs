@@ -4,6 +4,7 @@
 //! at a base offset other than 0; records are numbered from 0 without gaps.
 
 use super::batch::crc_of;
+use super::records::put_nullable;
 use super::varint::{put_varint, put_varlong};
 use super::{Attributes, BatchInfo, Compression, HEADER_BYTES};
 use crate::types::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
@@ -122,7 +123,7 @@ impl BatchBuilder {
     /// When it holds no record, or more than 2 GiB: no batch is either.
     pub fn build(&self) -> Bytes {
         assert!(self.info.record_count > 0, "a batch holds at least one record");
-        let payload = self.compression.compress(self.records.clone());
+        let payload = self.compression.compress(&self.records);
         let size = HEADER_BYTES + payload.len();
         assert!(size <= i32::MAX as usize, "a batch is smaller than 2 GiB");
         let mut info = BatchInfo { size_bytes: size as u32, ..self.info };
@@ -131,15 +132,5 @@ impl BatchBuilder {
         batch.extend_from_slice(&info.to_header());
         batch.extend_from_slice(&payload);
         batch.into()
-    }
-}
-
-fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        None => put_varint(out, -1),
-        Some(bytes) => {
-            put_varint(out, bytes.len() as i32);
-            out.extend_from_slice(bytes);
-        }
     }
 }

@@ -6,11 +6,15 @@
 //! * gzip: members, one or more;
 //! * snappy: the framing of Java's `SnappyOutputStream` (xerial: a magic, then blocks with their lengths), or, as
 //!   librdkafka and others send it, one bare block;
-//! * lz4: the frame format, blocks of 64 KiB, independent, without checksums (KIP-57);
+//! * lz4: the frame format, as Kafka writes it with blocks of 64 KiB, independent, without checksums (KIP-57);
 //! * zstd: frames (KIP-110).
+//!
+//! What compresses stands in [`encoder`](super::encoder).
 
 use super::Malformed;
-use std::io::{self, Read, Write};
+use super::encoder::Encoder;
+use crate::config::TargetCompression;
+use std::io::{self, Read};
 
 /// How much one batch may decompress to where nothing tighter is known.
 ///
@@ -36,10 +40,10 @@ pub enum Compression {
 const ZSTD_WINDOW_BYTES: usize = 8 << 20;
 /// zstd's own limit: 128 MiB.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
-const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
+pub(super) const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
 /// Java's block size. Larger blocks would compress better, but clients allocate by it.
-const XERIAL_BLOCK_BYTES: usize = 32 << 10;
+pub(super) const XERIAL_BLOCK_BYTES: usize = 32 << 10;
 /// The densest element of a snappy block spends 3 bytes on 64.
 const SNAPPY_RATIO_MAX: usize = 64 / 3 + 1;
 
@@ -88,46 +92,37 @@ impl Compression {
         })
     }
 
+    /// The codec at Kafka's default level.
+    pub(super) fn target(self) -> TargetCompression {
+        match self {
+            Compression::None => TargetCompression::None,
+            Compression::Gzip => TargetCompression::Gzip { level: -1 },
+            Compression::Snappy => TargetCompression::Snappy,
+            Compression::Lz4 => TargetCompression::Lz4 { level: 9 },
+            Compression::Zstd => TargetCompression::Zstd { level: zstd::DEFAULT_COMPRESSION_LEVEL },
+        }
+    }
+
     /// Compresses `plain` as Kafka's Java producer frames it.
-    pub(super) fn compress(self, plain: Vec<u8>) -> Vec<u8> {
-        let compressed = match self {
-            Compression::None => Ok(plain),
-            Compression::Gzip => gzip(&plain),
-            Compression::Snappy => Ok(xerial(&plain)),
-            Compression::Lz4 => lz4_frame(&plain),
-            Compression::Zstd => zstd::encode_all(plain.as_slice(), zstd::DEFAULT_COMPRESSION_LEVEL),
-        };
+    pub(super) fn compress(self, plain: &[u8]) -> Vec<u8> {
+        let compressed = Encoder::new(self.target(), Vec::new()).and_then(|mut encoder| {
+            encoder.write(plain)?;
+            encoder.finish()
+        });
         compressed.expect("compressing into memory does not fail")
     }
 }
 
-fn gzip(plain: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(plain)?;
-    encoder.finish()
-}
-
-fn lz4_frame(plain: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = lz4::EncoderBuilder::new()
-        .block_size(lz4::BlockSize::Max64KB)
-        .block_mode(lz4::BlockMode::Independent)
-        .checksum(lz4::ContentChecksum::NoChecksum)
-        .build(Vec::new())?;
-    encoder.write_all(plain)?;
-    let (compressed, ended) = encoder.finish();
-    ended.map(|()| compressed)
-}
-
-fn xerial(plain: &[u8]) -> Vec<u8> {
-    let mut out = Vec::from(XERIAL_MAGIC);
-    out.extend_from_slice(&1_i32.to_be_bytes()); // version
-    out.extend_from_slice(&1_i32.to_be_bytes()); // oldest version that reads it
-    for chunk in plain.chunks(XERIAL_BLOCK_BYTES) {
-        let block = snap::raw::Encoder::new().compress_vec(chunk).expect("32 KiB are within snappy's limit");
-        out.extend_from_slice(&(block.len() as u32).to_be_bytes());
-        out.extend_from_slice(&block);
+impl From<TargetCompression> for Compression {
+    fn from(target: TargetCompression) -> Compression {
+        match target {
+            TargetCompression::None => Compression::None,
+            TargetCompression::Gzip { .. } => Compression::Gzip,
+            TargetCompression::Snappy => Compression::Snappy,
+            TargetCompression::Lz4 { .. } => Compression::Lz4,
+            TargetCompression::Zstd { .. } => Compression::Zstd,
+        }
     }
-    out
 }
 
 /// Snappy blocks, decompressed one at a time.

@@ -11,7 +11,8 @@
 //! | 23–26 | last offset delta | | 61– | records, compressed as one |
 //!
 //! Invariants:
-//! * bytes stay bytes: nothing here rewrites a record; only the 61 bytes of a header are ever made anew;
+//! * bytes stay bytes: only the 61 bytes of a header are ever made anew, but for a batch that a topic's `compression.type`
+//!   wants otherwise ([`recompress`]);
 //! * no input panics, overflows or makes us allocate more than the caller's cap, whatever its length fields claim;
 //! * the headers of a record are a list: keys may repeat, and their order is kept.
 //!
@@ -21,6 +22,8 @@
 mod batch;
 mod builder;
 mod compression;
+mod encoder;
+mod recompress;
 mod records;
 mod validate;
 mod varint;
@@ -28,6 +31,7 @@ mod varint;
 pub use batch::{Attributes, BatchInfo, BatchView, HEADER_BYTES, Malformed, corrected, stamp};
 pub use builder::BatchBuilder;
 pub use compression::{Compression, DECOMPRESSED_BYTES_MAX};
+pub use recompress::{batch_codec, must_recompress, recompress};
 pub use records::{Headers, RecordView, Records};
 pub use validate::{Invalid, RecordError, Rules, Strictness, validate_produced};
 

@@ -7,7 +7,7 @@
 //!   nothing grow before its bytes have come;
 //! * after the first error there are no more records.
 
-use super::varint::Cursor;
+use super::varint::{Cursor, put_varint, varint_bytes};
 use super::{BatchInfo, Compression, Malformed};
 use crate::config::TimestampType;
 use crate::types::TimestampMs;
@@ -71,6 +71,22 @@ fn nullable<'a>(cursor: &mut Cursor<'a>) -> Option<Option<&'a [u8]>> {
     }
 }
 
+/// What [`nullable`] reads.
+pub(super) fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        None => put_varint(out, -1),
+        Some(bytes) => {
+            put_varint(out, bytes.len() as i32);
+            out.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// How many bytes [`put_nullable`] writes.
+pub(super) fn nullable_bytes(bytes: Option<&[u8]>) -> usize {
+    bytes.map_or(1, |bytes| varint_bytes(bytes.len() as i32) + bytes.len())
+}
+
 fn header<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<&'a [u8]>)> {
     let length = usize::try_from(cursor.varint()?).ok()?;
     let key = cursor.take(length)?;
@@ -82,6 +98,13 @@ fn header<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], Option<&'a [u8]>)> {
 pub struct Headers<'a> {
     rest: &'a [u8],
     count: u32,
+}
+
+impl<'a> Headers<'a> {
+    /// Those that are left, as they are stored.
+    pub(super) fn bytes(&self) -> &'a [u8] {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Headers<'a> {

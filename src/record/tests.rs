@@ -18,7 +18,7 @@ pub(super) const RULES: Rules = Rules {
 };
 
 const INPUT: &str = include_str!("../../tests/data/batches/input.txt");
-const NONE: &[u8] = include_bytes!("../../tests/data/batches/none.log");
+pub(super) const NONE: &[u8] = include_bytes!("../../tests/data/batches/none.log");
 const GZIP: &[u8] = include_bytes!("../../tests/data/batches/gzip.log");
 const SNAPPY: &[u8] = include_bytes!("../../tests/data/batches/snappy.log");
 const LZ4: &[u8] = include_bytes!("../../tests/data/batches/lz4.log");
@@ -26,20 +26,25 @@ const ZSTD: &[u8] = include_bytes!("../../tests/data/batches/zstd.log");
 const APPEND_TIME: &[u8] = include_bytes!("../../tests/data/batches/append-time.log");
 const TRANSACTION: &[u8] = include_bytes!("../../tests/data/batches/transaction.log");
 
-const CODECS: [Compression; 5] =
+pub(super) const CODECS: [Compression; 5] =
     [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd];
+
+/// A batch of each of [`CODECS`], with the same records.
+pub(super) fn of_every_codec() -> [&'static [u8]; 5] {
+    [NONE, GZIP, SNAPPY, LZ4, ZSTD]
+}
 
 type Header = (String, Option<Vec<u8>>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Plain {
-    timestamp: TimestampMs,
+pub(super) struct Plain {
+    pub(super) timestamp: TimestampMs,
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
     headers: Vec<Header>,
 }
 
-fn read_all(batch: &BatchView<'_>, bytes_max: usize) -> Result<Vec<Plain>, Malformed> {
+pub(super) fn read_all(batch: &BatchView<'_>, bytes_max: usize) -> Result<Vec<Plain>, Malformed> {
     let mut records = batch.records(bytes_max)?;
     let mut all = Vec::new();
     while let Some(record) = records.next() {
@@ -51,7 +56,7 @@ fn read_all(batch: &BatchView<'_>, bytes_max: usize) -> Result<Vec<Plain>, Malfo
             value: record.value.map(Into::into),
             headers: record
                 .headers
-                .map(|(key, value)| (String::from_utf8(key.into()).unwrap(), value.map(Into::into)))
+                .map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), value.map(Into::into)))
                 .collect(),
         });
     }
@@ -174,7 +179,7 @@ fn a_gzip_payload_of_several_members_and_xerial_streams_in_a_row_are_read() {
     let batch = BatchView::parse(NONE).unwrap();
     let (one, two) = batch.payload().split_at(1000);
     for codec in [Compression::Gzip, Compression::Snappy, Compression::Zstd] {
-        let payload = [codec.compress(one.to_vec()), codec.compress(two.to_vec())].concat();
+        let payload = [codec.compress(one), codec.compress(two)].concat();
         let bytes = recompressed(&batch, &payload, codec.id());
         assert_holds_the_input(&BatchView::parse(&bytes).unwrap());
     }
@@ -227,7 +232,7 @@ fn a_compressed_batch_with_bytes_after_its_records_is_malformed() {
     }
 }
 
-fn any_record() -> impl Strategy<Value = Plain> {
+pub(super) fn any_record() -> impl Strategy<Value = Plain> {
     let bytes = || option::of(vec(any::<u8>(), 0..300));
     let header = ("[a-c]{0,2}", option::of(vec(any::<u8>(), 0..20)));
     (0..2_000_000_000_000_i64, bytes(), bytes(), vec(header, 0..5)).prop_map(|(timestamp, key, value, headers)| Plain {
@@ -238,7 +243,7 @@ fn any_record() -> impl Strategy<Value = Plain> {
     })
 }
 
-fn build(codec: Compression, records: &[Plain]) -> bytes::Bytes {
+pub(super) fn build(codec: Compression, records: &[Plain]) -> bytes::Bytes {
     let mut builder = BatchBuilder::new(Offset::ZERO).compression(codec).producer(
         ProducerId(9),
         ProducerEpoch(1),

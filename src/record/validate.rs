@@ -81,6 +81,17 @@ pub enum Invalid {
         /// What is allowed.
         bytes_max: u32,
     },
+    /// MESSAGE_TOO_LARGE: what the broker made of it is too large.
+    #[error("the recompressed batch has {size_bytes} bytes, which exceeds the maximum configured size of {bytes_max}")]
+    RecompressedTooLarge {
+        /// Of the whole batch, recompressed.
+        size_bytes: u64,
+        /// What is allowed.
+        bytes_max: u32,
+    },
+    /// MESSAGE_TOO_LARGE: its records have more bytes than are looked at. Java's producer splits the batch then.
+    #[error("{0}")]
+    DecompressedTooLarge(String),
     /// UNSUPPORTED_COMPRESSION_TYPE.
     #[error("Unknown compression type id: {0}")]
     UnsupportedCompressionType(u8),
@@ -91,9 +102,11 @@ impl Invalid {
     pub fn records(&self) -> &[RecordError] {
         match self {
             Invalid::InvalidRecord { records, .. } | Invalid::InvalidTimestamp { records, .. } => records,
-            Invalid::CorruptMessage(_) | Invalid::MessageTooLarge { .. } | Invalid::UnsupportedCompressionType(_) => {
-                &[]
-            }
+            Invalid::CorruptMessage(_)
+            | Invalid::MessageTooLarge { .. }
+            | Invalid::RecompressedTooLarge { .. }
+            | Invalid::DecompressedTooLarge(_)
+            | Invalid::UnsupportedCompressionType(_) => &[],
         }
     }
 }
@@ -117,8 +130,22 @@ const RECORD_ERRORS_MAX: usize = 100;
 /// # Errors
 /// The first broken rule; all records whose timestamps are out of range, up to 100.
 pub fn validate_produced(bytes: &[u8], rules: &Rules) -> Result<BatchInfo, Invalid> {
-    let batch = only_batch(bytes)?;
+    let batch = check_batch(bytes, rules)?;
     let mut info = batch.info();
+    let Some(max_timestamp) = check_records(&batch, rules)? else {
+        return Ok(info);
+    };
+    if rules.timestamp_type == TimestampType::CreateTime && max_timestamp != info.max_timestamp {
+        info.max_timestamp = max_timestamp;
+        info.crc = crc_of(&info.to_header(), batch.payload());
+    }
+    Ok(info)
+}
+
+/// Everything but the records.
+pub(super) fn check_batch<'a>(bytes: &'a [u8], rules: &Rules) -> Result<BatchView<'a>, Invalid> {
+    let batch = only_batch(bytes)?;
+    let info = batch.info();
     if info.base_offset != Offset::ZERO {
         let message = format!("The baseOffset of the record batch should be 0, but it is {}", info.base_offset);
         return Err(invalid(message));
@@ -132,14 +159,7 @@ pub fn validate_produced(bytes: &[u8], rules: &Rules) -> Result<BatchInfo, Inval
         return Err(Invalid::CorruptMessage(format!("Record is corrupt (stored crc = {crc})")));
     }
     check_header(&info)?;
-    let Some(max_timestamp) = check_records(&batch, rules)? else {
-        return Ok(info);
-    };
-    if rules.timestamp_type == TimestampType::CreateTime && max_timestamp != info.max_timestamp {
-        info.max_timestamp = max_timestamp;
-        info.crc = crc_of(&info.to_header(), batch.payload());
-    }
-    Ok(info)
+    Ok(batch)
 }
 
 fn invalid(message: impl Into<String>) -> Invalid {
@@ -147,8 +167,11 @@ fn invalid(message: impl Into<String>) -> Invalid {
 }
 
 /// A broken record under a right CRC is the producer's doing: not CORRUPT_MESSAGE, which would be sent again for ever.
-fn invalid_records(malformed: Malformed) -> Invalid {
+pub(super) fn invalid_records(malformed: Malformed) -> Invalid {
     let message = malformed.to_string();
+    if let Malformed::DecompressedTooLarge(_) = malformed {
+        return Invalid::DecompressedTooLarge(message);
+    }
     let records = match malformed {
         Malformed::Record { index, fault } => vec![RecordError { index, message: fault.into() }],
         _ => Vec::new(),
@@ -217,10 +240,8 @@ fn check_records(batch: &BatchView<'_>, rules: &Rules) -> Result<Option<Timestam
         Ok(codec) => codec,
         Err(_) => return Err(Invalid::UnsupportedCompressionType((info.attributes.0 & 0b111) as u8)),
     };
-    if batch.payload().is_empty() {
-        return Err(invalid("Incorrect declared batch size, premature EOF reached"));
-    }
-    let mut walk = Walk { info: &info, bounds: TimestampBounds::new(rules), max: TimestampMs::NONE, bad: Vec::new() };
+    let mut walk = Walk::new(&info, rules);
+    check_payload(batch)?;
     match (codec, rules.strictness) {
         (Compression::None, _) => walk.plain(batch.payload())?,
         (_, Strictness::Full) => walk.compressed(batch)?,
@@ -231,21 +252,46 @@ fn check_records(batch: &BatchView<'_>, rules: &Rules) -> Result<Option<Timestam
             };
         }
     }
-    if walk.bad.is_empty() {
-        return Ok(Some(walk.max));
-    }
-    let message = "One or more records have been rejected due to invalid timestamp".into();
-    Err(Invalid::InvalidTimestamp { message, records: walk.bad })
+    walk.finish().map(Some)
 }
 
-struct Walk<'a> {
+pub(super) fn check_payload(batch: &BatchView<'_>) -> Result<(), Invalid> {
+    match batch.payload() {
+        [] => Err(invalid("Incorrect declared batch size, premature EOF reached")),
+        _ => Ok(()),
+    }
+}
+
+/// The checks of one batch's records.
+pub(super) struct Walk<'a> {
     info: &'a BatchInfo,
     bounds: TimestampBounds,
     max: TimestampMs,
     bad: Vec<RecordError>,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    pub(super) fn new(info: &'a BatchInfo, rules: &Rules) -> Walk<'a> {
+        Walk { info, bounds: TimestampBounds::new(rules), max: TimestampMs::NONE, bad: Vec::new() }
+    }
+
+    pub(super) fn info(&self) -> &'a BatchInfo {
+        self.info
+    }
+
+    pub(super) fn is_good(&self) -> bool {
+        self.bad.is_empty()
+    }
+
+    /// The largest timestamp of the records that were walked.
+    pub(super) fn finish(self) -> Result<TimestampMs, Invalid> {
+        if self.bad.is_empty() {
+            return Ok(self.max);
+        }
+        let message = "One or more records have been rejected due to invalid timestamp".into();
+        Err(Invalid::InvalidTimestamp { message, records: self.bad })
+    }
+
     fn plain(&mut self, payload: &[u8]) -> Result<(), Invalid> {
         let mut rest = payload;
         for index in 0..self.info.record_count {
@@ -270,7 +316,7 @@ impl Walk<'_> {
     }
 
     #[inline]
-    fn record(&mut self, index: i32, record: &RecordView<'_>) -> Result<(), Invalid> {
+    pub(super) fn record(&mut self, index: i32, record: &RecordView<'_>) -> Result<(), Invalid> {
         if record.offset_delta != index {
             let fault = "its offset delta is not its place in the batch";
             return Err(invalid_records(Malformed::Record { index, fault }));

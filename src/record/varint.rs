@@ -82,6 +82,17 @@ pub(super) fn put_varlong(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
+/// How many bytes [`put_varint`] writes.
+pub(super) fn varint_bytes(value: i32) -> usize {
+    varlong_bytes(value.into())
+}
+
+/// How many bytes [`put_varlong`] writes.
+pub(super) fn varlong_bytes(value: i64) -> usize {
+    let zigzag = ((value << 1) ^ (value >> 63)) as u64;
+    (u64::BITS - (zigzag | 1).leading_zeros()).div_ceil(7) as usize
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +113,7 @@ mod tests {
             let mut bytes = Vec::new();
             put_varint(&mut bytes, int);
             put_varlong(&mut bytes, long);
+            prop_assert_eq!(bytes.len(), varint_bytes(int) + varlong_bytes(long));
             let mut cursor = Cursor::new(&bytes);
             prop_assert_eq!(cursor.varint(), Some(int));
             prop_assert_eq!(cursor.varlong(), Some(long));

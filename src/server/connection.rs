@@ -9,7 +9,7 @@
 //! * a client that never pauses gives way to others, and what is answered to it is sent before it becomes much.
 
 use crate::handlers::produce::Waiting;
-use crate::handlers::{Call, Client, Refusal, Services, answer, fetch, produce};
+use crate::handlers::{Call, Client, Place, Refusal, Services, answer, fetch, produce};
 use crate::net::{Budget, FrameError, Input, send, send_at_once};
 use crate::runtime::Outgoing;
 use crate::wire::{ApiKey, HeaderError, api_versions, parse_header};
@@ -53,6 +53,22 @@ pub(super) struct Connection {
     share_used: usize,
     idle: Pin<Box<Sleep>>,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// What became of the Produce frames at the front.
+#[derive(PartialEq, Eq)]
+struct Run {
+    /// How many bytes of frames were handled.
+    handled_bytes: usize,
+    end: RunEnd,
+}
+
+#[derive(PartialEq, Eq)]
+enum RunEnd {
+    /// There are no more, or not now.
+    Done,
+    /// The next one has more to recompress than may be done on a worker.
+    Exceeded,
 }
 
 /// Why a connection ends.
@@ -259,10 +275,13 @@ impl Connection {
 
     /// Handles a run of Produce frames or one other request. `false`: no whole frame is there.
     async fn handle_next(&mut self) -> Result<bool, End> {
-        let produced = self.handle_produce_run()?;
-        if produced > 0 {
-            self.input.consume(produced);
-            self.use_share(produced);
+        let mut run = self.handle_produce_run(Place::Worker)?;
+        if run == (Run { handled_bytes: 0, end: RunEnd::Exceeded }) {
+            run = self.handle_produce_run_aside().await?;
+        }
+        if run.handled_bytes > 0 {
+            self.input.consume(run.handled_bytes);
+            self.use_share(run.handled_bytes);
             return Ok(true);
         }
         let Some(range) = self.input.frame(0)? else { return Ok(false) };
@@ -312,13 +331,13 @@ impl Connection {
         self.flush().await
     }
 
-    /// Appends the Produce frames that stand at the front. Returns how many bytes they take.
-    fn handle_produce_run(&mut self) -> Result<usize, End> {
-        let mut consumed = 0;
+    /// Appends the Produce frames that stand at the front, as far as they can be handled at this place.
+    fn handle_produce_run(&mut self, place: Place) -> Result<Run, End> {
+        let mut bytes = 0;
         let mut frames = Vec::new();
-        while frames.len() + self.waiting.len() < UNANSWERED_MAX && consumed < UNANSWERED_BYTES_MAX {
+        while frames.len() + self.waiting.len() < UNANSWERED_MAX && bytes < UNANSWERED_BYTES_MAX {
             // A bad length behind good frames ends the connection when they are handled.
-            let Ok(Some(range)) = self.input.frame(consumed) else { break };
+            let Ok(Some(range)) = self.input.frame(bytes) else { break };
             let size = Input::size_bytes(&range);
             match parse_header(&self.input.bytes()[range]) {
                 Ok((header, body)) if header.api_key == ApiKey::Produce => {
@@ -328,13 +347,39 @@ impl Connection {
                 }
                 _ => break,
             }
-            consumed += size;
+            bytes += size;
         }
-        let Some((first, _)) = frames.first() else { return Ok(0) };
+        let Some((first, _)) = frames.first() else { return Ok(Run { handled_bytes: 0, end: RunEnd::Done }) };
         let (api, version) = (first.api, first.version);
-        produce::handle(&self.services, &self.client, &frames, &mut self.out.bytes, &mut self.waiting)
-            .map_err(|refusal| End::Refused { api, version, refusal })?;
-        Ok(consumed)
+        let handled =
+            produce::handle(&self.services, &self.client, &frames, place, &mut self.out.bytes, &mut self.waiting)
+                .map_err(|refusal| End::Refused { api, version, refusal })?;
+        if handled == frames.len() {
+            return Ok(Run { handled_bytes: bytes, end: RunEnd::Done });
+        }
+        let handled_bytes = (0..handled).try_fold(0, |bytes, _| {
+            let range = self.input.frame(bytes)?.expect("it was there before");
+            Ok::<_, FrameError>(bytes + Input::size_bytes(&range))
+        })?;
+        Ok(Run { handled_bytes, end: RunEnd::Exceeded })
+    }
+
+    /// Appends the Produce frames at the front when it is this connection's turn to recompress.
+    async fn handle_produce_run_aside(&mut self) -> Result<Run, End> {
+        let services = self.services.clone();
+        let turn = match services.recompression.try_turn() {
+            Some(turn) => turn,
+            None => {
+                self.flush().await?;
+                tokio::select! {
+                    biased;
+                    () = &mut self.stop => return Err(End::Stopped),
+                    turn = services.recompression.turn() => turn,
+                    never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
+                }
+            }
+        };
+        turn.aside(|| self.handle_produce_run(Place::Aside))
     }
 
     /// A barrier: all Produce frames before it are answered.

@@ -37,6 +37,16 @@ def batches_of_all_codecs_share_one_partition():
     assert [message.value() for message in messages] == TEXT * 5
 
 
+@cases_for("a topic of {} recompresses what comes in every codec", ["uncompressed", "gzip", "snappy", "lz4", "zstd"])
+def recompressed(target):
+    topic, large = created_topic(compression_type=target), [b"%d " % i * 40_000 for i in range(3)]
+    for codec in CODECS:
+        delivered(producer(compression_type=codec, linger_ms=20, enable_idempotence=True), topic, TEXT + large)
+    messages = read_all(topic, 265, check_crcs=True)
+    assert [message.offset() for message in messages] == list(range(265))
+    assert [message.value() for message in messages] == (TEXT + large) * 5
+
+
 @cases_for("acks {} stores every record", ["1", "all"])
 def acks(setting):
     topic = created_topic()

@@ -135,6 +135,16 @@ def batches_of_all_codecs_share_one_partition():
     assert [record.value for record in records] == TEXT * 5
 
 
+@cases_for("a topic of {} recompresses what comes in every codec", ["uncompressed", "gzip", "snappy", "lz4", "zstd"])
+def recompressed(target):
+    topic, large = created_topic(compression_type=target), [b"%d " % i * 40_000 for i in range(3)]
+    for codec in (None, "gzip", "snappy", "lz4", "zstd"):
+        send_all(topic, TEXT + large, compression_type=codec, linger_ms=20)
+    records = read_all(topic, 265)
+    assert [record.offset for record in records] == list(range(265))
+    assert [record.value for record in records] == (TEXT + large) * 5
+
+
 @cases_for("acks {} stores every record", [1, "all"])
 def acks(setting):
     topic = created_topic()

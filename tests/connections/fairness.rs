@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::batch::Batch;
 use crate::support::broker::Broker;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, produce_at};
+use crate::support::requests::{Topic, produce_at, produce_request};
 use crate::{call, connect, take_all_descriptors};
 
 /// Produces this often; the times that the answers took, ascending.
@@ -80,4 +80,28 @@ fn connections_that_never_pause_leave_room_for_others() {
     let mut late = Client::connect(broker.address());
     call(&mut late);
     greedy.iter().for_each(|stream| stream.shutdown(std::net::Shutdown::Both).expect("a socket can be closed"));
+}
+
+#[test]
+fn more_connections_that_recompress_slowly_than_there_are_threads_do_not_stop_a_healthy_client() {
+    const GREEDY: usize = 12;
+    let broker = Broker::start_ours(&[]);
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 1, &[]);
+    let slow = Topic::create(&mut client, 1, &[("compression.type", "zstd"), ("compression.zstd.level", "22")]);
+    let words: Vec<String> = (0..20_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 9).to_string()).collect();
+    let sent = Batch::of(&[words.join(" ").as_str()]).build();
+    let began = Instant::now();
+    produce_at(&mut client, &slow, 0, sent.clone(), 0);
+    let one = began.elapsed();
+    println!("one batch takes {one:?}");
+    let mut greedy: Vec<Client> = (0..GREEDY).map(|_| Client::connect(broker.address())).collect();
+    greedy.iter_mut().for_each(|each| each.send(&produce_request(9, &slow, &[(0, sent.clone())]), 9));
+    let among = latencies(&mut client, &topic, 0, 10);
+    print("among those that recompress", &among);
+    for each in &mut greedy {
+        let answer = each.receive::<kafka_protocol::messages::ProduceRequest>(9);
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+    }
+    assert!(among[9] < one / 2, "{:?} of {one:?}", among[9]);
 }

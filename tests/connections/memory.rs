@@ -4,10 +4,10 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::batch::Batch;
+use crate::support::batch::{Batch, ZSTD};
 use crate::support::broker::Broker;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, fetch_request, metadata_request, produce_at};
+use crate::support::requests::{Topic, fetch_request, metadata_request, produce_at, produce_request};
 use crate::support::vitals::{descriptors, memory, observe};
 use crate::{call, connect, take_all_descriptors};
 
@@ -170,4 +170,31 @@ fn a_long_poll_with_more_requests_behind_it_ends_with_its_connection_too() {
     drop(polls);
     // The client that watches is idle by then, too.
     assert!(observe(|| descriptors(process_id), |seen| *seen <= open) <= open, "all are gone");
+}
+
+#[test]
+fn a_small_frame_whose_batches_grow_when_they_are_recompressed_costs_a_few_of_them_at_a_time() {
+    const BATCHES: i32 = 100;
+    /// 8 MiB of results and one more, each of which may have grown to the double, and the file's blocks in the map.
+    const BESIDES_BYTES: i64 = 32 * MIB;
+    let broker = Broker::start_ours(&["compression.type=uncompressed"]);
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, BATCHES, &[]);
+    let sent = Batch::of(&["x".repeat(1_000_000).as_str()]).with_attributes(ZSTD).build();
+    assert!(sent.len() < 1000);
+    let before = memory(broker.process_id());
+    let parts: Vec<_> = (0..BATCHES).map(|partition| (partition, sent.clone())).collect();
+    client.send(&produce_request(9, &topic, &parts), 9);
+    let mut most = 0;
+    let answered = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| client.receive::<kafka_protocol::messages::ProduceRequest>(9));
+        while !answer.is_finished() {
+            most = most.max(memory(broker.process_id()).anonymous - before.anonymous);
+        }
+        answer.join().expect("there is an answer")
+    });
+    let codes = answered.responses[0].partition_responses.iter().map(|each| each.error_code);
+    assert_eq!(codes.filter(|code| *code == 0).count(), BATCHES as usize);
+    println!("{most} bytes at most");
+    assert!(most < BESIDES_BYTES, "{most}");
 }

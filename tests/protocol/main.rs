@@ -25,6 +25,7 @@ mod placement;
 mod produce;
 mod producers;
 mod quorum;
+mod recompression;
 mod topics;
 
 use support::broker::Broker;

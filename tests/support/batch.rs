@@ -1,11 +1,15 @@
 //! Builds record batches (magic 2) byte by byte and reads them back, independently of the broker's own code.
 //!
-//! The layout is that of Kafka's `DefaultRecordBatch` and `DefaultRecord`. Of the codecs only zstd is spoken here, in both
-//! directions; the real clients try the others.
+//! The layout is that of Kafka's `DefaultRecordBatch` and `DefaultRecord`. All codecs are spoken, in both directions.
+
+use std::io::{Read, Write};
 
 use bytes::{Buf, BufMut, Bytes};
 
 /// The attributes of a batch: the codec in its lowest three bits.
+pub const GZIP: i16 = 1;
+pub const SNAPPY: i16 = 2;
+pub const LZ4: i16 = 3;
 pub const ZSTD: i16 = 4;
 /// The attribute bit of a batch that the broker stamped with its own time.
 pub const LOG_APPEND_TIME: i16 = 1 << 3;
@@ -75,7 +79,17 @@ impl Batch {
         self
     }
 
-    /// Its bytes.
+    /// Its records without compression, as the batch holds them.
+    pub fn plain_records(&self) -> Vec<u8> {
+        let base_timestamp = self.records.first().map_or(-1, |record| record.timestamp);
+        let mut records = Vec::new();
+        for (record, offset_delta) in self.records.iter().zip(0..) {
+            put_record(&mut records, record, record.timestamp - base_timestamp, offset_delta);
+        }
+        records
+    }
+
+    /// Its bytes, compressed as its attributes say; what names no codec stays plain.
     pub fn build(&self) -> Bytes {
         let base_timestamp = self.records.first().map_or(-1, |record| record.timestamp);
         let max_timestamp = self.records.iter().map(|record| record.timestamp).max().unwrap_or(-1);
@@ -90,14 +104,7 @@ impl Batch {
         covered.put_i16(self.producer_epoch);
         covered.put_i32(self.base_sequence);
         covered.put_i32(count);
-        let mut records = Vec::new();
-        for (record, offset_delta) in self.records.iter().zip(0..) {
-            put_record(&mut records, record, record.timestamp - base_timestamp, offset_delta);
-        }
-        if self.attributes & 7 == ZSTD {
-            records = zstd::encode_all(&records[..], 1).expect("memory can be compressed");
-        }
-        covered.extend_from_slice(&records);
+        covered.extend_from_slice(&compress(self.attributes & 7, self.plain_records()));
         let mut bytes = Vec::new();
         bytes.put_i64(self.base_offset);
         bytes.put_i32(i32::try_from(covered.len() + 9).expect("a batch is small"));
@@ -107,6 +114,62 @@ impl Batch {
         bytes.extend_from_slice(&covered);
         bytes.into()
     }
+}
+
+const XERIAL_HEADER: &[u8] = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
+
+fn compress(codec: i16, plain: Vec<u8>) -> Vec<u8> {
+    match codec {
+        GZIP => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(&plain).and_then(|()| encoder.finish()).expect("memory can be compressed")
+        }
+        SNAPPY => {
+            let mut framed = XERIAL_HEADER.to_vec();
+            for block in plain.chunks(32 << 10) {
+                let block = snap::raw::Encoder::new().compress_vec(block).expect("the block is small");
+                framed.put_u32(u32::try_from(block.len()).expect("the block is small"));
+                framed.extend_from_slice(&block);
+            }
+            framed
+        }
+        LZ4 => {
+            // Java's clients read no other blocks.
+            let mut builder = lz4::EncoderBuilder::new();
+            let encoder = builder.block_mode(lz4::BlockMode::Independent).build(Vec::new());
+            let mut encoder = encoder.expect("memory can be compressed");
+            encoder.write_all(&plain).expect("memory can be compressed");
+            let (compressed, ended) = encoder.finish();
+            ended.expect("memory can be compressed");
+            compressed
+        }
+        ZSTD => zstd::encode_all(&plain[..], 1).expect("memory can be compressed"),
+        _ => plain,
+    }
+}
+
+fn decompress(codec: i16, payload: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    match codec {
+        0 => plain.extend_from_slice(payload),
+        GZIP => drop(flate2::read::GzDecoder::new(payload).read_to_end(&mut plain).expect("the batch is gzip")),
+        SNAPPY => {
+            let mut blocks = payload.strip_prefix(XERIAL_HEADER).expect("the batch has Java's framing");
+            while !blocks.is_empty() {
+                let length = blocks.get_u32() as usize;
+                let block = snap::raw::Decoder::new().decompress_vec(&blocks[..length]);
+                plain.extend_from_slice(&block.expect("the batch is snappy"));
+                blocks.advance(length);
+            }
+        }
+        LZ4 => {
+            let mut decoder = lz4::Decoder::new(payload).expect("the batch is lz4");
+            decoder.read_to_end(&mut plain).expect("the batch is lz4");
+        }
+        ZSTD => plain = zstd::decode_all(payload).expect("the batch is zstd"),
+        other => panic!("no codec has the number {other}"),
+    }
+    plain
 }
 
 fn put_record(to: &mut Vec<u8>, record: &Record, timestamp_delta: i64, offset_delta: i64) {
@@ -145,10 +208,15 @@ pub struct Stored {
     pub leader_epoch: i32,
     pub attributes: i16,
     pub last_offset_delta: i32,
+    pub base_timestamp: i64,
     pub max_timestamp: i64,
     pub producer_id: i64,
     pub producer_epoch: i16,
     pub base_sequence: i32,
+    /// All of it, as it was read.
+    pub bytes: Vec<u8>,
+    /// Its records, decompressed.
+    pub plain_records: Vec<u8>,
     /// Offset and value of each record.
     pub values: Vec<(i64, String)>,
 }
@@ -168,6 +236,7 @@ pub fn read(records: &[u8]) -> Vec<Stored> {
 }
 
 fn read_one(mut batch: &[u8]) -> Stored {
+    let bytes = batch.to_vec();
     let base_offset = batch.get_i64();
     batch.advance(4);
     let leader_epoch = batch.get_i32();
@@ -175,13 +244,12 @@ fn read_one(mut batch: &[u8]) -> Stored {
     assert_eq!(batch.get_u32(), crc32c::crc32c(batch), "checksum");
     let attributes = batch.get_i16();
     let last_offset_delta = batch.get_i32();
-    let _base_timestamp = batch.get_i64();
+    let base_timestamp = batch.get_i64();
     let max_timestamp = batch.get_i64();
     let (producer_id, producer_epoch, base_sequence) = (batch.get_i64(), batch.get_i16(), batch.get_i32());
     let count = batch.get_i32();
-    let decompressed =
-        if attributes & 7 == ZSTD { zstd::decode_all(batch).expect("the batch is zstd") } else { batch.to_vec() };
-    let mut rest = &decompressed[..];
+    let plain_records = decompress(attributes & 7, batch);
+    let mut rest = &plain_records[..];
     let values = (0..count).map(|_| read_record(&mut rest, base_offset)).collect();
     assert!(rest.is_empty(), "bytes after the last record");
     Stored {
@@ -189,10 +257,13 @@ fn read_one(mut batch: &[u8]) -> Stored {
         leader_epoch,
         attributes,
         last_offset_delta,
+        base_timestamp,
         max_timestamp,
         producer_id,
         producer_epoch,
         base_sequence,
+        bytes,
+        plain_records,
         values,
     }
 }

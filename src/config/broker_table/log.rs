@@ -6,7 +6,6 @@
 use crate::config::check::Check;
 use crate::config::setting::{Kind, Setting, Update};
 
-const COMPRESSION_LEVEL: &str = "Nothing is recompressed: compression.type is producer.";
 const CLEANER: &str = "There is no log cleaner yet, and compacted topics are refused.";
 const PREALLOCATE: &str = "Segments are allocated ahead of their use whatever it says.";
 const POLICY: &str =
@@ -18,15 +17,6 @@ const DIR_FAILURE: &str = "There is one data directory; when it fails, its parti
 
 pub(super) static SETTINGS: &[Setting] = &[
     Setting::refused("alter.config.policy.class.name", Kind::Class, None, POLICY),
-    Setting::accepted("compression.gzip.level", Kind::Int, Some("-1"), COMPRESSION_LEVEL)
-        .checked(Check::BetweenOrUnset(1, 9))
-        .updated(Update::ClusterWide),
-    Setting::accepted("compression.lz4.level", Kind::Int, Some("9"), COMPRESSION_LEVEL)
-        .checked(Check::Between(1, 17))
-        .updated(Update::ClusterWide),
-    Setting::accepted("compression.zstd.level", Kind::Int, Some("3"), COMPRESSION_LEVEL)
-        .checked(Check::Between(-131072, 22))
-        .updated(Update::ClusterWide),
     Setting::refused("cordoned.log.dirs", Kind::List, Some(""), CORDON).updated(Update::PerBroker),
     Setting::refused("create.topic.policy.class.name", Kind::Class, None, POLICY),
     Setting::accepted("log.cleaner.backoff.ms", Kind::Long, Some("15000"), CLEANER)

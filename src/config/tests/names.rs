@@ -357,7 +357,7 @@ fn a_topic_shows_what_it_set_without_effect() {
     };
     let plain = BrokerConfig::default();
     assert_eq!(shown(&plain, "preallocate"), Some(("true".into(), ConfigSource::DynamicTopic)));
-    assert_eq!(shown(&plain, "compression.lz4.level"), None);
-    let set = from_overrides(&["compression.lz4.level=4"]).unwrap();
-    assert_eq!(shown(&set, "compression.lz4.level"), Some(("4".into(), ConfigSource::StaticBroker)));
+    assert_eq!(shown(&plain, "min.cleanable.dirty.ratio"), None);
+    let set = from_overrides(&["log.cleaner.min.cleanable.ratio=0.25"]).unwrap();
+    assert_eq!(shown(&set, "min.cleanable.dirty.ratio"), Some(("0.25".into(), ConfigSource::StaticBroker)));
 }

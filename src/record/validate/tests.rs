@@ -195,7 +195,7 @@ fn a_record_that_breaks_the_format_is_named_by_its_index() {
         let mut payload = payload.to_vec();
         payload[record_bytes + at] = byte;
         for codec in [Compression::None, Compression::Zstd] {
-            let stored = codec.compress(payload.clone());
+            let stored = codec.compress(&payload);
             let base = changed(&good, |info| info.attributes.0 |= codec.id());
             let invalid = refused(&with_payload(&base, &stored));
             let Invalid::InvalidRecord { records, .. } = &invalid else { panic!("{invalid:?}") };
