@@ -4,7 +4,6 @@
 //! * Each test works on a copy.
 
 #[path = "support/mod.rs"]
-#[allow(dead_code)]
 mod support;
 
 use std::collections::BTreeMap;
