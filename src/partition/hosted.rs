@@ -437,7 +437,7 @@ impl Partition {
         if synced.is_err() {
             self.wake_all();
         }
-        synced
+        synced.map(drop)
     }
 
     /// The partition goes: whoever waits for it hears of it.

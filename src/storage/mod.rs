@@ -36,7 +36,7 @@ mod writer;
 pub use appender::{Appender, LeaderBatch, Outcome};
 pub use directory::{DataDirectory, FoundPartition};
 pub use error::{AppendError, Error, ReadError};
-pub use log::Log;
+pub use log::{Log, Place};
 pub use positions::{Bound, Positions};
 pub use producers::ProducerRefusal;
 pub use reader::{FoundRecord, LogRead, Minimum, Slice};
