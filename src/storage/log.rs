@@ -369,8 +369,19 @@ impl Log {
     }
 }
 
+/// No sync of the log begins or ends while this is there.
+#[cfg(test)]
+pub(crate) struct HeldSyncs<'a> {
+    _flushing: parking_lot::MutexGuard<'a, ()>,
+}
+
 #[cfg(test)]
 impl Log {
+    /// Holds back what would be synced from now on.
+    pub(crate) fn hold_syncs(&self) -> HeldSyncs<'_> {
+        HeldSyncs { _flushing: self.flushing.lock() }
+    }
+
     /// Lets the next sync fail: a pipe cannot be synced.
     pub(crate) fn break_syncs(&self) {
         let (_, pipe) = io::pipe().unwrap();

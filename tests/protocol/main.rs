@@ -17,6 +17,7 @@ mod epochs;
 mod failures;
 mod fetch;
 mod fetch_sessions;
+mod flush;
 mod list_offsets;
 mod log_dirs;
 mod metadata;
