@@ -95,7 +95,7 @@ fn config_import_writes_a_file_that_config_check_takes() {
     assert_eq!(klamm(&["config", "check", &output]).status.code(), Some(0));
     assert_eq!(klamm(&["config", "import", &properties, "--output", &output]).status.code(), Some(2), "it is there");
 
-    std::fs::write(&properties, "log.flush.interval.messages=1\nnum.partition=3\n").unwrap();
+    std::fs::write(&properties, "remote.log.storage.system.enable=true\nnum.partition=3\n").unwrap();
     let refused = klamm(&["config", "import", &properties, "--output", &path("other.toml")]);
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(errors(&refused).lines().count(), 2, "{}", errors(&refused));

@@ -8,10 +8,18 @@ use crate::partition::PartitionManager;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// An interval of 0, which some of Kafka's settings allow, would keep a processor and the disk busy with nothing else.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// What nobody waits for.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// How many threads of the blocking pool, at most, wait for syncs that acknowledgements wait for: the others are for the
+/// rest.
+const SYNCS_AT_ONCE_MAX: usize = 4;
 
 /// Makes the partitions follow every new image of the cluster.
 pub(super) async fn follow_metadata(mut images: watch::Receiver<Arc<ClusterImage>>, partitions: Arc<PartitionManager>) {
@@ -37,6 +45,39 @@ pub(super) async fn repeat(interval: Duration, partitions: Arc<PartitionManager>
     }
 }
 
-async fn on_blocking_pool(work: impl FnOnce() + Send + 'static) {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
+/// Syncs the partitions whose acknowledgements wait for the disk, several side by side.
+pub(super) async fn sync_due(partitions: Arc<PartitionManager>) {
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            count = partitions.wait_until_sync_due(), if running.len() < SYNCS_AT_ONCE_MAX => {
+                for _ in 0..count.min(SYNCS_AT_ONCE_MAX - running.len()) {
+                    let partitions = partitions.clone();
+                    running.spawn_blocking(move || partitions.sync_due());
+                }
+            }
+            Some(done) = running.join_next() => done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
+        }
+    }
+}
+
+/// Lets old records be synced (`flush.ms`): looks when some are due, or each time that
+/// `log.flush.scheduler.interval.ms` has passed.
+pub(super) async fn sync_old(partitions: Arc<PartitionManager>) {
+    let mut applied = partitions.subscribe_applied();
+    loop {
+        applied.mark_unchanged();
+        let looked = partitions.clone();
+        let pause = on_blocking_pool(move || looked.find_old_records()).await;
+        let pause = pause.map_or(FOREVER, |pause| pause.clamp(INTERVAL_MIN, FOREVER));
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            // A topic may have got another setting.
+            changed = applied.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+async fn on_blocking_pool<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
 }

@@ -150,6 +150,8 @@ impl Broker {
         ] {
             broker.watch_over(housekeeping::repeat(interval, broker.partitions.clone(), work));
         }
+        broker.watch_over(housekeeping::sync_due(broker.partitions.clone()));
+        broker.watch_over(housekeeping::sync_old(broker.partitions.clone()));
         broker.watch_quorum();
         for (listener, bound) in listeners.into_iter().zip(&broker.bound) {
             broker.server.serve(listener, bound.name.clone());

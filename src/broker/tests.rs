@@ -1,5 +1,7 @@
 //! What only a broker as a whole shows: the order of one connection, waits for replicas, starts and stops.
 
+mod flush;
+
 use super::*;
 use crate::metadata::Record;
 use crate::record::BatchBuilder;
@@ -86,7 +88,11 @@ fn batch(value: &str) -> Bytes {
 }
 
 fn produce(correlation_id: i32, topic: &str, acks: i16, timeout_ms: i32, value: &str) -> Vec<u8> {
-    let data = PartitionProduceData::default().with_index(0).with_records(Some(batch(value)));
+    produce_batch(correlation_id, topic, acks, timeout_ms, batch(value))
+}
+
+fn produce_batch(correlation_id: i32, topic: &str, acks: i16, timeout_ms: i32, batch: Bytes) -> Vec<u8> {
+    let data = PartitionProduceData::default().with_index(0).with_records(Some(batch));
     let topic = TopicProduceData::default()
         .with_name(WireName(StrBytes::from_string(topic.into())))
         .with_partition_data(vec![data]);

@@ -12,7 +12,7 @@ use super::file;
 use super::flags::Flags;
 use super::listener::{self, Listener};
 use super::settings::Settings;
-use super::{LogConfig, broker_table, roles};
+use super::{LogConfig, broker_table, log, roles};
 use crate::types::BrokerId;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, ToSocketAddrs};
@@ -109,6 +109,8 @@ pub struct StorageConfig {
     pub recovery_point_checkpoint_interval: Duration,
     /// `log.flush.start.offset.checkpoint.interval.ms`.
     pub log_start_checkpoint_interval: Duration,
+    /// `log.flush.scheduler.interval.ms`; `None` looks when something is due.
+    pub flush_check_interval: Option<Duration>,
     /// `num.recovery.threads.per.data.dir`.
     pub recovery_threads: u32,
     /// `producer.id.expiration.ms`.
@@ -201,6 +203,10 @@ impl BrokerConfig {
                 retention_check_interval: duration(&settings, "log.retention.check.interval.ms"),
                 recovery_point_checkpoint_interval: duration(&settings, "log.flush.offset.checkpoint.interval.ms"),
                 log_start_checkpoint_interval: duration(&settings, "log.flush.start.offset.checkpoint.interval.ms"),
+                flush_check_interval: u64::try_from(settings.number("log.flush.scheduler.interval.ms"))
+                    .ok()
+                    .map(Duration::from_millis)
+                    .filter(|interval| *interval < log::NEVER),
                 recovery_threads: count(&settings, "num.recovery.threads.per.data.dir"),
                 producer_expiry: duration(&settings, "producer.id.expiration.ms"),
                 producer_expiry_check_interval: duration(&settings, "producer.id.expiration.check.interval.ms"),

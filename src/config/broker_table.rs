@@ -24,6 +24,8 @@ const RETENTION: Family =
     Family::Scaled(&[("log.retention.ms", 1), ("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)]);
 const ROLL: Family = Family::Scaled(&[("log.roll.ms", 1), ("log.roll.hours", 3_600_000)]);
 const ROLL_JITTER: Family = Family::Scaled(&[("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", 3_600_000)]);
+/// Where a topic and the broker say nothing of the age of what is not synced, it is how often that is looked at.
+const FLUSH_AGE: Family = Family::OrElse("log.flush.scheduler.interval.ms");
 const DIRECTORIES: Family = Family::Aliases(&["log.dirs", "log.dir"]);
 const NODE_ID: Family = Family::Aliases(&["node.id", "broker.id"]);
 
@@ -172,12 +174,36 @@ static SERVED: &[Setting] = &[
     .in_family(DIRECTORIES),
     Setting::new("log.dirs", Kind::List, None, "The directory that holds the data.").in_family(DIRECTORIES),
     Setting::new(
+        "log.flush.interval.messages",
+        Kind::Long,
+        Some("9223372036854775807"),
+        "A sync of a partition is due at this many records that are not on disk; the record that makes them so many is \
+         acknowledged and read after it. 1 lets every acknowledgement wait for the disk.",
+    )
+    .at_least(1)
+    .updated(Update::ClusterWide),
+    Setting::new(
+        "log.flush.interval.ms",
+        Kind::Long,
+        None,
+        "How old records may become, in milliseconds, before they are synced; nothing waits for it. Where it is not set, \
+         log.flush.scheduler.interval.ms counts.",
+    )
+    .in_family(FLUSH_AGE)
+    .updated(Update::ClusterWide),
+    Setting::new(
         "log.flush.offset.checkpoint.interval.ms",
         Kind::Int,
         Some("60000"),
         "How often the position up to which logs are known to be on disk is written down, from which recovery starts.",
     )
     .at_least(0),
+    Setting::new(
+        "log.flush.scheduler.interval.ms",
+        Kind::Long,
+        Some("9223372036854775807"),
+        "How often it is looked for records that are older than flush.ms allows; where it is not set, whenever some are due.",
+    ),
     Setting::new(
         "log.flush.start.offset.checkpoint.interval.ms",
         Kind::Int,

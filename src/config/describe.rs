@@ -118,6 +118,7 @@ fn broker_synonyms(asked: &Setting, broker: &BrokerConfig) -> Vec<ConfigSynonym>
     // Aliases are not synonyms in Kafka's answers; units of one time are.
     let names = match asked.family {
         Family::Scaled(_) => asked.family.names(asked.name),
+        Family::OrElse(other) => vec![asked.name, other],
         Family::Alone | Family::Aliases(_) => vec![asked.name],
     };
     let assigned = names.iter().filter_map(|name| broker.settings.assigned(name)).map(|given| {

@@ -61,6 +61,11 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "memory has a bound, and clients must not be able to exhaust it",
     ),
     (
+        "`log.flush.scheduler.interval.ms`",
+        "where it is not set, records are synced when `flush.ms` says, not never",
+        "a topic that sets `flush.ms` means it; with Kafka's default nobody would look",
+    ),
+    (
         "`socket.send.buffer.bytes`, `socket.receive.buffer.bytes`",
         "have no effect",
         "the system tunes the buffers of each connection by itself, and better than a constant",

@@ -48,7 +48,14 @@ pub struct LogConfig {
     pub compression: Option<TargetCompression>,
     /// `min.insync.replicas`: fewer in sync refuse `acks=all`.
     pub insync_replicas_min: u32,
+    /// `flush.messages`: at most one less of the records that are acknowledged and read may not be on disk. At least 1.
+    pub flush_records: u64,
+    /// `flush.ms`: records are synced before they are older; `None` leaves it to the other syncs.
+    pub flush_age_max: Option<Duration>,
 }
+
+/// The greatest number of milliseconds, by which Kafka says never.
+pub(super) const NEVER: Duration = Duration::from_millis(i64::MAX as u64);
 
 impl Default for LogConfig {
     fn default() -> Self {
@@ -93,6 +100,8 @@ impl LogConfig {
             timestamp_after_max: layers.duration("message.timestamp.after.max.ms")?,
             compression: layers.compression()?,
             insync_replicas_min: layers.count("min.insync.replicas")?,
+            flush_records: u64::try_from(layers.number("flush.messages")?).expect("bounded by the table"),
+            flush_age_max: Some(layers.duration("flush.ms")?).filter(|age| *age < NEVER),
         })
     }
 }

@@ -113,6 +113,8 @@ pub enum Update {
 pub(super) enum Family {
     /// No other name.
     Alone,
+    /// No other name; where nothing is said, the value of this one counts.
+    OrElse(&'static str),
     /// Numbers in several units: the first name that is set counts. With the factor into the first name's unit.
     Scaled(&'static [(&'static str, i64)]),
     /// Two names of one value: the first name that is set counts.
@@ -123,7 +125,7 @@ impl Family {
     /// All names of the family, `own` among them.
     pub(super) fn names(self, own: &'static str) -> Vec<&'static str> {
         match self {
-            Family::Alone => vec![own],
+            Family::Alone | Family::OrElse(_) => vec![own],
             Family::Scaled(members) => members.iter().map(|(name, _)| *name).collect(),
             Family::Aliases(names) => names.to_vec(),
         }
@@ -133,7 +135,7 @@ impl Family {
     pub(super) fn factor(self, own: &str) -> i64 {
         match self {
             Family::Scaled(members) => members.iter().find(|(name, _)| *name == own).map_or(1, |(_, factor)| *factor),
-            Family::Alone | Family::Aliases(_) => 1,
+            Family::Alone | Family::OrElse(_) | Family::Aliases(_) => 1,
         }
     }
 }

@@ -120,8 +120,10 @@ impl Settings {
     /// The text that counts for the thing that `name` stands for, whichever of its names gave it, in the unit of the family's
     /// first name.
     pub(super) fn effective_text(&self, name: &str) -> Option<String> {
-        let Family::Scaled(members) = setting(name).family else {
-            return self.text(name).map(str::to_owned);
+        let members = match setting(name).family {
+            Family::Scaled(members) => members,
+            Family::OrElse(other) => return self.text(name).or_else(|| self.text(other)).map(str::to_owned),
+            Family::Alone | Family::Aliases(_) => return self.text(name).map(str::to_owned),
         };
         let (member, factor) = members.iter().find(|(member, _)| self.text(member).is_some())?;
         let number = self.number(member);

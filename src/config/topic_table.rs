@@ -20,7 +20,6 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
 }
 
 const CLEANER: &str = "There is no log cleaner yet, and compacted topics are refused.";
-const FLUSH: &str = "No write waits for the disk yet: leave it out.";
 const PREALLOCATE: &str = "Segments are allocated ahead of their use whatever it says.";
 const THROTTLED: &str = "A partition has one replica, so that nothing is replicated that could be throttled.";
 const REMOTE: &str = "There is no remote storage: leave it out.";
@@ -54,12 +53,21 @@ pub static SETTINGS: &[Setting] = &[
         "How long a deleted segment's files stay on disk, for those who are still reading them.",
     )
     .at_least(0),
-    Setting::refused("flush.messages", Kind::Long, Some("9223372036854775807"), FLUSH)
-        .at_least(1)
-        .of_topic(Some("log.flush.interval.messages")),
-    Setting::refused("flush.ms", Kind::Long, Some("9223372036854775807"), FLUSH)
-        .at_least(0)
-        .of_topic(Some("log.flush.interval.ms")),
+    Setting::topic(
+        "flush.messages",
+        "log.flush.interval.messages",
+        Kind::Long,
+        "A sync of a partition is due at this many records that are not on disk; the record that makes them so many is \
+         acknowledged and read after it. 1 lets every acknowledgement wait for the disk.",
+    )
+    .at_least(1),
+    Setting::topic(
+        "flush.ms",
+        "log.flush.interval.ms",
+        Kind::Long,
+        "How old records may become, in milliseconds, before they are synced; nothing waits for it.",
+    )
+    .at_least(0),
     Setting::accepted("follower.replication.throttled.replicas", Kind::List, Some(""), THROTTLED)
         .checked(Check::ThrottledReplicas)
         .of_topic(None),

@@ -1,7 +1,7 @@
 //! From the floors' errors to Kafka's codes: one exhaustive match for each.
 
 use crate::controller::{self, ProposeError, TopicError};
-use crate::partition::{AppendError, LookupError, ProducerRefusal, ReadError};
+use crate::partition::{AppendError, LookupError, ProducerRefusal, ReadError, Unacknowledged};
 use crate::record::Invalid;
 use crate::wire::ErrorCode;
 
@@ -31,6 +31,14 @@ pub(super) fn append_error(e: &AppendError) -> (ErrorCode, Option<String>) {
         AppendError::Offline => (ErrorCode::KafkaStorageError, None),
         AppendError::DiskFull(_) => (ErrorCode::KafkaStorageError, Some(e.to_string())),
         AppendError::LargerThanSegment { .. } => (ErrorCode::RecordListTooLarge, Some(e.to_string())),
+    }
+}
+
+pub(super) fn unacknowledged(e: Unacknowledged) -> ErrorCode {
+    match e {
+        Unacknowledged::TimedOut => ErrorCode::RequestTimedOut,
+        Unacknowledged::NotLeader => ErrorCode::NotLeaderOrFollower,
+        Unacknowledged::Offline => ErrorCode::KafkaStorageError,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Produce (key 0), versions 3–13; advertised from 0, because old librdkafka needs to see that (KAFKA-18659).
 //!
 //! A run of Produce frames of one connection is handled at once: every batch is checked, the batches of one partition
-//! are appended together under one lock, and the frames are answered in their order. A frame whose `acks=all` batches
-//! are not replicated yet waits in [`Waiting`]; the frames behind it are appended meanwhile and answered after it.
+//! are appended together under one lock, and the frames are answered in their order. A frame whose batches are not
+//! replicated yet, or not on disk yet where `flush.messages` asks for it, waits in [`Waiting`]; the frames behind it are
+//! appended meanwhile and answered after it.
 //!
 //! Where the topic's `compression.type` wants another codec, a batch is recompressed when it is checked. What is too much of
 //! that for a worker ends the run before its frame; the rest is handled [`Place::Aside`]. There what is checked is appended
@@ -14,7 +15,7 @@
 //!
 //! Source: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendRecords`.
 
-use super::errors::{append_error, invalid_batch, lookup_error, producer_refusal};
+use super::errors::{append_error, invalid_batch, lookup_error, producer_refusal, unacknowledged};
 use super::leaders::{Leaders, find_topic};
 use super::recompression::Allowance;
 use super::{Call, Client, Place, Refusal, Services};
@@ -39,8 +40,8 @@ const BATCHES_PER_APPEND_MAX: usize = 256;
 /// How many recompressed bytes are held, and one batch more, before they are appended.
 const RECOMPRESSED_BYTES_MAX: usize = 8 << 20;
 
-/// A Produce frame that is appended and not answered, because its records are not replicated yet, or because it
-/// stands behind such a frame.
+/// A Produce frame that is appended and not answered, because its records are not replicated or synced yet, or because
+/// it stands behind such a frame.
 #[derive(Debug)]
 pub struct Waiting {
     frame: Vec<u8>,
@@ -54,19 +55,17 @@ pub struct Waiting {
 struct Wait {
     partition: Arc<Partition>,
     end: Offset,
+    acks: Acks,
     /// Where the partition's error code stands in the frame.
     error_at: usize,
 }
 
 impl Waiting {
-    /// Waits for the replicas, at most as long as the client said; returns the answer.
+    /// Waits for the replicas and the disk, at most as long as the client said; returns the answer.
     pub async fn complete(&mut self) -> Vec<u8> {
         for wait in &self.waits {
-            if !wait.partition.wait_until_replicated(wait.end, self.deadline).await {
-                let code = match wait.partition.leadership().is_local {
-                    true => ErrorCode::RequestTimedOut,
-                    false => ErrorCode::NotLeaderOrFollower,
-                };
+            if let Err(e) = wait.partition.wait_until_acknowledged(wait.end, wait.acks, self.deadline).await {
+                let code = unacknowledged(e);
                 self.frame[wait.error_at..wait.error_at + 2].copy_from_slice(&code.code().to_be_bytes());
             }
         }
@@ -81,7 +80,7 @@ struct Item<'a> {
     partition: Option<Arc<Partition>>,
     acks: Acks,
     result: PartitionResult,
-    /// The log end that must be replicated before an `acks=all` producer is told.
+    /// The log end that must be safe before the producer is told.
     end: Option<Offset>,
 }
 
@@ -427,8 +426,8 @@ fn answer(
     let endpoints = leaders.endpoints();
     let head = Head { correlation_id: call.correlation_id, throttle_ms: 0, node_endpoints: &endpoints };
     let must_wait = |item: &Item<'_>| {
-        let (Acks::All, Some(partition), Some(end)) = (item.acks, &item.partition, item.end) else { return false };
-        !partition.is_replicated(end)
+        let (Some(partition), Some(end)) = (&item.partition, item.end) else { return false };
+        !partition.is_acknowledged(end, item.acks)
     };
     if waiting.is_empty() && !items.iter().any(must_wait) {
         produce::encode(out, &head, request, items.iter().map(|item| item.result.answer()));
@@ -436,11 +435,9 @@ fn answer(
     }
     let mut frame = Vec::new();
     let error_at = produce::encode_noting(&mut frame, &head, request, items.iter().map(|item| item.result.answer()));
-    let waits = items
-        .iter_mut()
-        .zip(error_at)
-        .filter(|(item, _)| item.acks == Acks::All)
-        .filter_map(|(item, at)| Some(Wait { partition: item.partition.take()?, end: item.end?, error_at: at }));
+    let waits = items.iter_mut().zip(error_at).filter_map(|(item, error_at)| {
+        Some(Wait { partition: item.partition.take()?, end: item.end?, acks: item.acks, error_at })
+    });
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     waiting.push_back(Waiting { waits: waits.collect(), frame, deadline: Instant::now() + timeout, request_bytes });
 }

@@ -2,11 +2,13 @@
 //!
 //! Invariants:
 //! * records become readable (the high watermark) in the same critical section that stores them, when this broker is
-//!   the only replica in sync; otherwise when the replicas have them;
+//!   the only replica in sync and nothing waits for the disk; otherwise when the replicas, or the disk, have them;
 //! * waiters are woken after the append lock is released.
 //!
 //! Source: `kafka.cluster.Partition`.
 
+use super::due::{DueSyncs, Ticket};
+use super::durability::{Durability, SyncNeed};
 use super::wait::Waits;
 use super::{AppendError, ReadError, ReadableBound};
 use crate::config::LogConfig;
@@ -65,6 +67,17 @@ pub enum Fenced {
     Broker,
 }
 
+/// Why a producer is told that its records are not safe yet, though they are in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unacknowledged {
+    /// The deadline came first.
+    TimedOut,
+    /// This broker no longer leads the partition.
+    NotLeader,
+    /// The log failed.
+    Offline,
+}
+
 /// What a reader asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
@@ -116,10 +129,13 @@ pub struct TimestampOffset {
 pub struct Partition {
     topic_partition: TopicPartition,
     topic_id: TopicId,
-    log: Arc<Log>,
+    pub(super) log: Arc<Log>,
     leadership: ArcSwap<Leadership>,
     waits: Waits,
-    high_watermark_moved: Notify,
+    may_be_acknowledged: Notify,
+    pub(super) durability: Durability,
+    pub(super) due: Arc<DueSyncs>,
+    pub(super) ticket: Ticket,
 }
 
 impl Partition {
@@ -127,9 +143,11 @@ impl Partition {
         topic_partition: TopicPartition,
         topic_id: TopicId,
         log: Log,
+        due: Arc<DueSyncs>,
         metadata: &metadata::Partition,
         local: BrokerId,
     ) -> Result<Partition, storage::Error> {
+        let durability = Durability::new(log.positions().high_watermark);
         let partition = Partition {
             topic_partition,
             topic_id,
@@ -142,8 +160,15 @@ impl Partition {
                 is_local: false,
             }),
             waits: Waits::default(),
-            high_watermark_moved: Notify::new(),
+            may_be_acknowledged: Notify::new(),
+            durability,
+            due,
+            ticket: Ticket::default(),
         };
+        // Before it is read from: a crash leaves records that nobody knows to be on disk.
+        if partition.awaited_sync() == SyncNeed::Due {
+            partition.log.flush()?;
+        }
         partition.follow(metadata, local)?;
         Ok(partition)
     }
@@ -163,6 +188,7 @@ impl Partition {
                 log.assign_epoch(leadership.epoch)?;
             }
             self.leadership.store(Arc::new(leadership));
+            self.move_durable_end(&log, &self.log.config());
             self.advance_high_watermark(&mut log).map_err(|e| self.storage_error(e))?;
         }
         self.wake_all();
@@ -212,31 +238,32 @@ impl Partition {
     /// # Errors
     /// [`AppendError`]; then the batches whose outcome is still [`Outcome::Pending`](storage::Outcome) were not appended.
     pub fn append_as_leader(
-        &self,
+        self: &Arc<Self>,
         batches: &mut [LeaderBatch<'_>],
         acks: Acks,
         now: TimestampMs,
     ) -> Result<(), AppendError> {
-        let (before, after, appended) = {
+        let (before, after, appended, sync) = {
             let mut log = self.log.lock();
             let leadership = self.leadership.load();
             if !leadership.is_local {
                 return Err(AppendError::NotLeader);
             }
-            let required = self.log.config().insync_replicas_min;
+            let config = self.log.config();
+            let required = config.insync_replicas_min;
             if acks == Acks::All && leadership.isr.len() < required as usize {
                 return Err(AppendError::NotEnoughReplicas { in_sync: leadership.isr.len(), required });
             }
             let before = log.positions();
             let appended = log.append(batches, now).map_err(AppendError::from);
             // What was stored before a failure is there, and its producers are told so.
+            let sync = self.move_durable_end(&log, &config);
             let advanced = self.advance_high_watermark(&mut log).map_err(|_| AppendError::Offline);
-            (before, log.positions(), appended.and(advanced))
+            (before, log.positions(), appended.and(advanced), sync)
         };
-        let high_watermark_bytes = after.high_watermark_bytes - before.high_watermark_bytes;
-        if high_watermark_bytes > 0 {
-            self.waits.moved(high_watermark_bytes, after.last_stable_bytes - before.last_stable_bytes);
-            self.high_watermark_moved.notify_waiters();
+        self.tell_moved(&before, &after);
+        if sync == SyncNeed::Due {
+            self.ask_for_sync();
         }
         if appended.is_err() && self.log.is_offline() {
             self.wake_all();
@@ -244,7 +271,21 @@ impl Partition {
         appended
     }
 
-    fn storage_error(&self, e: storage::ReadError) -> storage::Error {
+    /// Wakes who waits for what became readable.
+    pub(super) fn tell_moved(&self, before: &Positions, after: &Positions) {
+        let high_watermark_bytes = after.high_watermark_bytes - before.high_watermark_bytes;
+        if high_watermark_bytes > 0 {
+            self.waits.moved(high_watermark_bytes, after.last_stable_bytes - before.last_stable_bytes);
+            self.wake_producers();
+        }
+    }
+
+    /// Lets producers look again whether they are acknowledged.
+    pub(super) fn wake_producers(&self) {
+        self.may_be_acknowledged.notify_waiters();
+    }
+
+    pub(super) fn storage_error(&self, e: storage::ReadError) -> storage::Error {
         match e {
             storage::ReadError::Failed(e) => e,
             storage::ReadError::Offline | storage::ReadError::OutOfRange { .. } => {
@@ -253,40 +294,60 @@ impl Partition {
         }
     }
 
-    /// With no other replica in sync, what the leader has is what all have.
-    fn advance_high_watermark(&self, log: &mut storage::Appender<'_>) -> Result<(), storage::ReadError> {
-        let leadership = self.leadership.load();
-        if leadership.is_local && leadership.isr.len() == 1 {
-            let end = log.positions().log_end;
+    /// With no other replica in sync, what the leader has on disk, as far as that is asked for, is what all have.
+    pub(super) fn advance_high_watermark(&self, log: &mut storage::Appender<'_>) -> Result<(), storage::ReadError> {
+        if self.is_alone() {
+            let end = self.durability.end();
             log.set_high_watermark(end)?;
             log.set_last_stable(end)?;
         }
         Ok(())
     }
 
-    /// Waits until all records below `end` are replicated. `false` when the deadline came first, or when the partition
-    /// stopped being led by this broker.
-    pub async fn wait_until_replicated(&self, end: Offset, deadline: Instant) -> bool {
-        let replicated = async {
-            let mut moved = std::pin::pin!(self.high_watermark_moved.notified());
-            loop {
-                moved.as_mut().enable();
-                if self.is_replicated(end) {
-                    return true;
-                }
-                if !self.leadership.load().is_local || self.log.is_offline() {
-                    return false;
-                }
-                moved.as_mut().await;
-                moved.set(self.high_watermark_moved.notified());
-            }
-        };
-        tokio::time::timeout_at(deadline, replicated).await.unwrap_or(false)
+    /// Whether this broker leads, and no other replica is in sync.
+    pub(super) fn is_alone(&self) -> bool {
+        let leadership = self.leadership.load();
+        leadership.is_local && leadership.isr.len() == 1
     }
 
-    /// Whether all records below `end` are replicated.
-    pub fn is_replicated(&self, end: Offset) -> bool {
-        self.log.positions().high_watermark >= end
+    /// Waits until a producer that asked for `acks` may be told that its records, which end at `end`, are safe.
+    ///
+    /// # Errors
+    /// Why it may not.
+    pub async fn wait_until_acknowledged(
+        &self,
+        end: Offset,
+        acks: Acks,
+        deadline: Instant,
+    ) -> Result<(), Unacknowledged> {
+        let acknowledged = async {
+            let mut moved = std::pin::pin!(self.may_be_acknowledged.notified());
+            loop {
+                moved.as_mut().enable();
+                if self.is_acknowledged(end, acks) {
+                    return Ok(());
+                }
+                if !self.leadership.load().is_local {
+                    return Err(Unacknowledged::NotLeader);
+                }
+                if self.log.is_offline() {
+                    return Err(Unacknowledged::Offline);
+                }
+                moved.as_mut().await;
+                moved.set(self.may_be_acknowledged.notified());
+            }
+        };
+        tokio::time::timeout_at(deadline, acknowledged).await.unwrap_or(Err(Unacknowledged::TimedOut))
+    }
+
+    /// Whether a producer that asked for `acks` may be told that its records, which end at `end`, are safe: on the disk
+    /// where `flush.messages` says so, and on all replicas in sync for `acks=all`.
+    pub fn is_acknowledged(&self, end: Offset, acks: Acks) -> bool {
+        match acks {
+            Acks::None => true,
+            Acks::Leader => self.durability.end() >= end,
+            Acks::All => self.log.positions().high_watermark >= end,
+        }
     }
 
     /// Compares the epoch that a client knows with the one that rules.
@@ -425,25 +486,10 @@ impl Partition {
         self.log.delete_due(now).and(deleted).map(drop)
     }
 
-    /// Syncs what was written since the last time. Blocks on the disk.
-    ///
-    /// # Errors
-    /// The log is offline now.
-    pub(super) fn sync(&self) -> Result<(), storage::Error> {
-        if self.log.recovery_point() >= self.log.positions().log_end {
-            return Ok(());
-        }
-        let synced = self.log.flush();
-        if synced.is_err() {
-            self.wake_all();
-        }
-        synced
-    }
-
     /// The partition goes: whoever waits for it hears of it.
     pub(super) fn wake_all(&self) {
         self.waits.wake_all();
-        self.high_watermark_moved.notify_waiters();
+        self.wake_producers();
     }
 
     /// Ends this broker's leadership; appends and reads are refused from here on.

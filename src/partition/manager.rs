@@ -8,6 +8,7 @@
 //!
 //! Source: `kafka.server.ReplicaManager`, `BrokerMetadataPublisher`.
 
+use super::due::DueSyncs;
 use super::{Error, LookupError, Partition};
 use crate::config::BrokerConfig;
 use crate::config::LogConfig;
@@ -21,6 +22,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::watch;
 use tracing::error;
 
@@ -118,6 +120,7 @@ pub struct PartitionManager {
     directory: Mutex<Option<DataDirectory>>,
     hosted: ArcSwap<Hosted>,
     applied: watch::Sender<u64>,
+    due: Arc<DueSyncs>,
 }
 
 impl PartitionManager {
@@ -130,6 +133,7 @@ impl PartitionManager {
             directory: Mutex::new(Some(directory)),
             hosted: ArcSwap::default(),
             applied: watch::Sender::new(0),
+            due: Arc::default(),
         }
     }
 
@@ -233,8 +237,7 @@ impl PartitionManager {
             let (i, index) = jobs[job];
             match before.by_id.get(&topics[i].id).and_then(|known| known.partitions.get(index)) {
                 Some(Hosting::Here(partition)) => {
-                    partition.log().set_config(configs[i].clone());
-                    self.follow(partition, &topics[i].partitions[index])
+                    self.follow(partition, configs[i].clone(), &topics[i].partitions[index])
                 }
                 _ => self.open(directory, topics[i], index, &configs[i]),
             }
@@ -255,8 +258,8 @@ impl PartitionManager {
         })
     }
 
-    fn follow(&self, partition: &Arc<Partition>, metadata: &metadata::Partition) -> Hosting {
-        match partition.follow(metadata, self.local) {
+    fn follow(&self, partition: &Arc<Partition>, config: LogConfig, metadata: &metadata::Partition) -> Hosting {
+        match partition.set_config(config).and_then(|()| partition.follow(metadata, self.local)) {
             Ok(()) => Hosting::Here(partition.clone()),
             Err(source) => offline(partition.topic_partition().clone(), source),
         }
@@ -269,9 +272,10 @@ impl PartitionManager {
         }
         let partition = PartitionIndex(i32::try_from(index).expect("a topic has fewer than 2^31 partitions"));
         let topic_partition = TopicPartition { topic: topic.name.clone(), partition };
-        let opened = directory
-            .open_log(&topic_partition, topic.id, config.clone(), &self.clock)
-            .and_then(|log| Partition::new(topic_partition.clone(), topic.id, log, metadata, self.local));
+        let opened = directory.open_log(&topic_partition, topic.id, config.clone(), &self.clock).and_then(|log| {
+            let due = self.due.clone();
+            Partition::new(topic_partition.clone(), topic.id, log, due, metadata, self.local)
+        });
         match opened {
             Ok(partition) => Hosting::Here(Arc::new(partition)),
             Err(source) => offline(topic_partition, source),
@@ -325,6 +329,32 @@ impl PartitionManager {
         {
             error!(error = %e, "the checkpoints could not be written");
         }
+    }
+
+    /// Waits until partitions ask to be synced. How many do.
+    pub async fn wait_until_sync_due(&self) -> usize {
+        self.due.news().await;
+        self.due.len()
+    }
+
+    /// Syncs the partitions that asked for it, those that ask meanwhile too; by any number of threads. Blocks on the disk.
+    pub fn sync_due(&self) {
+        while let Some(partition) = self.due.take() {
+            partition.sync_due();
+        }
+    }
+
+    /// Lets partitions ask that have records as old as `flush.ms` lets them be. After how long it must be looked again;
+    /// `None`: not before a setting changes.
+    pub fn find_old_records(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let due_in = self.online().iter().filter_map(|partition| partition.sync_if_old(now)).min();
+        self.config.storage.flush_check_interval.or(due_in)
+    }
+
+    /// Changes with every image that was applied.
+    pub fn subscribe_applied(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
     }
 
     /// Stops taking appends, then flushes and closes everything, so that the next start has nothing to recover. Blocks

@@ -14,7 +14,7 @@ use crate::storage::log::{self, Log, State};
 use crate::storage::producers::{ProducerRefusal, Verdict};
 use crate::storage::segment::{self, Segment};
 use crate::storage::writer::Writer;
-use crate::storage::{AppendError, Error, Positions, ReadError, snapshot};
+use crate::storage::{AppendError, Error, Place, Positions, ReadError, snapshot};
 use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicPartition};
 use parking_lot::MutexGuard;
 use std::fs::File;
@@ -229,6 +229,7 @@ impl<'a> Appender<'a> {
         let progress = index::Progress::new(base_offset);
         let active = Arc::new(Segment::active(base_offset, base_bytes, 0, Index::default(), &progress));
         active.set_file(file.clone());
+        self.log.note_new_file();
         let mut segments = Vec::clone(&self.log.segments.load());
         segments.push(active.clone());
         self.log.segments.store(Arc::new(segments));
@@ -284,10 +285,18 @@ impl<'a> Appender<'a> {
             return Ok(());
         }
         let bytes = self.log.bytes_below(to, positions)?;
-        self.state.positions.high_watermark = to;
-        self.state.positions.high_watermark_bytes = bytes;
-        self.log.published.store(&self.state.positions);
+        self.set_high_watermark_at(Place { offset: to, bytes });
         Ok(())
+    }
+
+    /// As [`set_high_watermark`](Appender::set_high_watermark), to a place of this log that needs not be looked for.
+    pub fn set_high_watermark_at(&mut self, to: Place) {
+        let positions = &mut self.state.positions;
+        if positions.high_watermark < to.offset && to.offset <= positions.log_end {
+            positions.high_watermark = to.offset;
+            positions.high_watermark_bytes = to.bytes;
+            self.log.published.store(&self.state.positions);
+        }
     }
 
     /// Lets records up to `to` be read by read-committed consumers. Never moves back, and never beyond the high watermark.

@@ -180,7 +180,8 @@ impl DataDirectory {
         clock: &Clock,
     ) -> Result<Log, Error> {
         let folder = self.path.join(topic_partition.to_string());
-        if !folder.exists() {
+        let is_new = !folder.exists();
+        if is_new {
             // Lines of an earlier topic of this name must not be taken for those of this one.
             self.offsets.lock().forget(topic_partition, &self.path)?;
             fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
@@ -194,6 +195,9 @@ impl DataDirectory {
         let recovered = recovery::recover(topic_partition, &folder, &config, self.last_stop, checkpoints)?;
         let identity = Identity { topic_partition: topic_partition.clone(), topic_id, folder };
         let log = Log::new(identity, config, clock.clone(), self.shared.clone(), recovered);
+        if is_new || self.last_stop == LastStop::Unclean {
+            log.note_new_folder();
+        }
         if let Some(high_watermark) = high_watermark {
             let mut appender = log.lock();
             let raised =

@@ -19,7 +19,7 @@ use crate::storage::positions::{Positions, Published};
 use crate::storage::producers::{Pending, Producers};
 use crate::storage::segment::{self, Segment};
 use crate::storage::writer::Writer;
-use crate::storage::{Error, Tuning, snapshot};
+use crate::storage::{Error, Tuning, checkpoint, snapshot};
 use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicId, TopicPartition};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
@@ -28,7 +28,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tracing::error;
 
@@ -56,6 +56,13 @@ pub struct Log {
     offline: AtomicBool,
     recovery_point: AtomicI64,
     pub(super) flushing: Mutex<()>,
+    /// When the last sync began, or the log was opened.
+    last_sync: AtomicI64,
+    syncs: AtomicU64,
+    /// Whether the folder has names that a power cut may take.
+    names_unsynced: AtomicBool,
+    /// The same of the folder's own name in the directory.
+    folder_unsynced: AtomicBool,
     /// Files that were renamed, and when they are to be unlinked.
     pub(super) deletions: Mutex<Vec<(TimestampMs, PathBuf)>>,
 }
@@ -77,6 +84,15 @@ pub(super) struct State {
     pub(super) created: TimestampMs,
     /// Which share of the jitter this segment has, in 2⁻³².
     pub(super) jitter: u32,
+}
+
+/// A place in a log where a batch ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The offset after the batch.
+    pub offset: Offset,
+    /// Bytes appended below `offset`, in the sense of [`Positions`].
+    pub bytes: u64,
 }
 
 /// Whose log it is, and where.
@@ -109,6 +125,7 @@ impl Log {
     ) -> Log {
         let Identity { topic_partition, topic_id, folder } = identity;
         let active = found.segments.last().expect("a log has an active segment").clone();
+        let opened = clock.now();
         let state = State {
             positions: found.positions,
             producers: found.producers,
@@ -118,7 +135,7 @@ impl Log {
             writer: None,
             progress: found.progress,
             first_timestamp: found.first_timestamp,
-            created: clock.now(),
+            created: opened,
             jitter: random(),
         };
         Log {
@@ -135,6 +152,10 @@ impl Log {
             offline: AtomicBool::new(false),
             recovery_point: AtomicI64::new(found.recovery_point.0),
             flushing: Mutex::new(()),
+            last_sync: AtomicI64::new(opened.0),
+            syncs: AtomicU64::new(0),
+            names_unsynced: AtomicBool::new(false),
+            folder_unsynced: AtomicBool::new(false),
             deletions: Mutex::default(),
         }
     }
@@ -211,27 +232,47 @@ impl Log {
     }
 
     /// Syncs everything below the present log end, and moves the recovery point there. Blocks; appends go on meanwhile.
+    /// Returns up to where it synced.
     ///
     /// # Errors
     /// The disk failed, which takes the log offline; or it was offline.
-    pub fn flush(&self) -> Result<(), Error> {
+    pub fn flush(&self) -> Result<Place, Error> {
         let _one_at_a_time = self.flushing.lock();
         self.check_online()?;
-        let upto = self.positions().log_end;
-        if self.recovery_point() >= upto {
-            return Ok(());
+        let began = self.clock.now();
+        let Positions { log_end: offset, log_end_bytes: bytes, .. } = self.positions();
+        if self.recovery_point() < offset {
+            self.sync_segments().inspect_err(|error| self.take_offline(error))?;
+            self.last_sync.store(began.0, Ordering::Relaxed);
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            self.recovery_point.store(offset.0, Ordering::Release);
         }
-        self.sync_segments().inspect_err(|error| self.take_offline(error))?;
-        self.recovery_point.store(upto.0, Ordering::Release);
-        Ok(())
+        Ok(Place { offset, bytes })
     }
 
-    /// Syncs all segments that may have bytes at or above the recovery point.
+    /// When the last sync of the log began, or when it was opened: what is not synced was appended after that, or before
+    /// it was opened.
+    pub fn last_sync(&self) -> TimestampMs {
+        TimestampMs(self.last_sync.load(Ordering::Relaxed))
+    }
+
+    /// How often the log was synced since it was opened.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Syncs all segments that may have bytes at or above the recovery point, then the names of what was created.
     fn sync_segments(&self) -> Result<(), Error> {
         let recovery_point = self.recovery_point();
         let folder = self.folder();
+        // Cleared first: a roll after this is above what is synced now.
+        let names_unsynced = self.names_unsynced.swap(false, Ordering::AcqRel);
         let segments = self.segments.load_full();
         let first = segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
+        if let Some(before) = first.checked_sub(1) {
+            // The active one when it was synced, and rolled meanwhile.
+            segments[before].release_file();
+        }
         for (i, segment) in segments.iter().enumerate().skip(first) {
             let path = segment.path(&folder, segment::LOG);
             let file = match segment.own_file().map_or_else(|| File::open(&path).map(Arc::new), Ok) {
@@ -246,7 +287,26 @@ impl Log {
                 segment.release_file();
             }
         }
+        if names_unsynced {
+            checkpoint::sync_folder(&folder)?;
+        }
+        if self.folder_unsynced.swap(false, Ordering::AcqRel)
+            && let Some(directory) = folder.parent()
+        {
+            checkpoint::sync_folder(directory)?;
+        }
         self.epochs.write().sync()
+    }
+
+    /// A file of the log was created: its name lasts from the next sync on.
+    pub(super) fn note_new_file(&self) {
+        self.names_unsynced.store(true, Ordering::Release);
+    }
+
+    /// The same, and the folder was created too, or nobody knows.
+    pub(super) fn note_new_folder(&self) {
+        self.note_new_file();
+        self.folder_unsynced.store(true, Ordering::Release);
     }
 
     /// Leaves the files as a clean start wants them: trimmed, indexed, the producers in a snapshot at the log end. The
@@ -306,6 +366,31 @@ impl Log {
     /// Refuses appends and reads from now on, because the log is closed or removed.
     pub(super) fn retire(&self) {
         self.offline.store(true, Ordering::Release);
+    }
+}
+
+/// No sync of the log begins or ends while this is there.
+#[cfg(test)]
+pub(crate) struct HeldSyncs<'a> {
+    _flushing: parking_lot::MutexGuard<'a, ()>,
+}
+
+#[cfg(test)]
+impl Log {
+    /// Holds back what would be synced from now on.
+    pub(crate) fn hold_syncs(&self) -> HeldSyncs<'_> {
+        HeldSyncs { _flushing: self.flushing.lock() }
+    }
+
+    /// Lets the next sync fail: a pipe cannot be synced.
+    pub(crate) fn break_syncs(&self) {
+        let (_, pipe) = io::pipe().unwrap();
+        self.state.lock().active.set_file(Arc::new(File::from(std::os::fd::OwnedFd::from(pipe))));
+    }
+
+    /// Whether the names of its files would survive a power cut.
+    pub(crate) fn has_synced_names(&self) -> bool {
+        !self.names_unsynced.load(Ordering::Acquire) && !self.folder_unsynced.load(Ordering::Acquire)
     }
 }
 

@@ -38,7 +38,7 @@ pub use appender::{Appender, LeaderBatch, Outcome};
 pub use directory::{DataDirectory, FoundPartition};
 pub use error::{AppendError, Error, ReadError};
 pub use foreign::{KafkaDirectory, Transactions};
-pub use log::Log;
+pub use log::{Log, Place};
 pub use positions::{Bound, Positions};
 pub use producers::ProducerRefusal;
 pub use reader::{FoundRecord, LogRead, Minimum, Slice};

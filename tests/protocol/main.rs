@@ -18,6 +18,7 @@ mod failures;
 mod features;
 mod fetch;
 mod fetch_sessions;
+mod flush;
 mod list_offsets;
 mod log_dirs;
 mod metadata;

@@ -10,8 +10,6 @@ const CLEANER: &str = "There is no log cleaner yet, and compacted topics are ref
 const PREALLOCATE: &str = "Segments are allocated ahead of their use whatever it says.";
 const POLICY: &str =
     "Policies are classes of Java, which cannot be loaded: leave it out, and check requests before they are sent.";
-const FLUSH: &str =
-    "No write waits for the disk yet: leave it out, and shorten log.flush.offset.checkpoint.interval.ms instead.";
 const CORDON: &str = "There is one data directory, which must take new partitions: leave it out.";
 const DIR_FAILURE: &str = "There is one data directory; when it fails, its partitions are offline at once.";
 
@@ -46,10 +44,5 @@ pub(super) static SETTINGS: &[Setting] = &[
         .updated(Update::ClusterWide),
     Setting::accepted("log.cleaner.threads", Kind::Int, Some("1"), CLEANER).at_least(0).updated(Update::ClusterWide),
     Setting::accepted("log.dir.failure.timeout.ms", Kind::Long, Some("30000"), DIR_FAILURE).at_least(1),
-    Setting::refused("log.flush.interval.messages", Kind::Long, Some("9223372036854775807"), FLUSH)
-        .at_least(1)
-        .updated(Update::ClusterWide),
-    Setting::refused("log.flush.interval.ms", Kind::Long, None, FLUSH).updated(Update::ClusterWide),
-    Setting::refused("log.flush.scheduler.interval.ms", Kind::Long, Some("9223372036854775807"), FLUSH),
     Setting::accepted("log.preallocate", Kind::Boolean, Some("false"), PREALLOCATE).updated(Update::ClusterWide),
 ];

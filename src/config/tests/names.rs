@@ -144,7 +144,6 @@ fn fractions_are_written_with_and_without_quotes() {
 #[test]
 fn what_would_change_safety_or_security_is_refused_with_advice() {
     for (asked, advice) in [
-        ("log.flush.interval.messages=1", "log.flush.offset.checkpoint.interval.ms"),
         ("authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer", "There are no ACLs yet"),
         ("ssl.client.auth=required", "TLS is not served yet"),
         ("sasl.enabled.mechanisms=PLAIN", "SASL is not served yet"),
@@ -250,10 +249,10 @@ fn properties_keep_their_comments_and_what_has_no_effect_becomes_one() {
 
 #[test]
 fn everything_that_is_wrong_in_properties_is_told() {
-    let text = "num.partition=3\nlog.flush.interval.messages=1\n  num.partitions=0\nssl.key.password=sesame";
+    let text = "num.partition=3\nremote.log.storage.system.enable=true\n  num.partitions=0\nssl.key.password=sesame";
     let told = import_properties("s", text).unwrap_err().iter().map(Error::to_string).collect::<Vec<_>>().join("\n");
     for part in
-        ["s:1:1: unknown setting", "s:2:1: log.flush", "s:3:3: num.partitions: Invalid", "s:4:1: ssl.key.password"]
+        ["s:1:1: unknown setting", "s:2:1: remote.log", "s:3:3: num.partitions: Invalid", "s:4:1: ssl.key.password"]
     {
         assert!(told.contains(part), "{told}");
     }

@@ -7,6 +7,7 @@ mod kills;
 mod logs;
 mod model;
 mod recoveries;
+mod syncs;
 mod times;
 
 use crate::config::LogConfig;

@@ -110,7 +110,9 @@ fn run(disk: &Disk, steps: &[Step], limits: &[usize]) {
                     model.batches.push((base, base + *count as i64, batch.len()));
                 }
             }
-            Step::Flush => log.flush().unwrap(),
+            Step::Flush => {
+                log.flush().unwrap();
+            }
             Step::Trim(share) => {
                 let to = model.log_start + (model.log_end() - model.log_start) * i64::from(*share) / 100;
                 log.advance_log_start(Offset(to)).unwrap();

@@ -1,0 +1,98 @@
+//! The partitions whose logs must be synced now, in the order in which they asked.
+//!
+//! Invariants:
+//! * a partition stands in the queue once, and is synced by one thread at a time; what asks during its sync has it queued
+//!   again after it, behind the others;
+//! * who asks neither waits nor takes a lock but the queue's own.
+//!
+//! Filled by appends, emptied on the blocking pool ([`PartitionManager::sync_due`](super::PartitionManager::sync_due)).
+
+use super::Partition;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::sync::Notify;
+
+#[derive(Debug, Default)]
+pub(super) struct DueSyncs {
+    queue: Mutex<VecDeque<Arc<Partition>>>,
+    news: Notify,
+}
+
+impl DueSyncs {
+    /// Puts a partition at the end, because its [`Ticket`] says so.
+    pub(super) fn push(&self, partition: Arc<Partition>) {
+        self.queue.lock().push_back(partition);
+        self.news.notify_one();
+    }
+
+    /// The next to be synced.
+    pub(super) fn take(&self) -> Option<Arc<Partition>> {
+        self.queue.lock().pop_front()
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.queue.lock().len()
+    }
+
+    /// Waits until something was queued.
+    pub(super) async fn news(&self) {
+        self.news.notified().await;
+    }
+}
+
+const IDLE: u8 = 0;
+const QUEUED: u8 = 1;
+const RUNNING: u8 = 2;
+const ASKED_AGAIN: u8 = 3;
+
+/// Where a partition stands with its syncs.
+#[derive(Debug, Default)]
+pub(super) struct Ticket(AtomicU8);
+
+impl Ticket {
+    /// A sync is needed. True when the partition must be queued for it.
+    pub(super) fn ask(&self) -> bool {
+        let asked = |state| match state {
+            IDLE => Some(QUEUED),
+            RUNNING => Some(ASKED_AGAIN),
+            _ => None,
+        };
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, asked) == Ok(IDLE)
+    }
+
+    /// Its sync begins: what asks from now on is not covered by it.
+    pub(super) fn begin(&self) {
+        self.0.store(RUNNING, Ordering::Release);
+    }
+
+    /// Its sync is over. True when it must be queued again.
+    pub(super) fn done(&self) -> bool {
+        let next = |state| Some(if state == ASKED_AGAIN { QUEUED } else { IDLE });
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) == Ok(ASKED_AGAIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_is_queued_once_and_again_when_it_asks_during_its_sync() {
+        let ticket = Ticket::default();
+        assert!(ticket.ask());
+        assert!(!ticket.ask(), "it stands in the queue");
+        ticket.begin();
+        assert!(!ticket.done(), "nobody asked meanwhile");
+        assert!(ticket.ask());
+        ticket.begin();
+        assert!(!ticket.ask(), "not beside its own sync");
+        assert!(!ticket.ask());
+        assert!(ticket.done(), "but after it");
+        assert!(!ticket.ask());
+        ticket.begin();
+        assert!(!ticket.done());
+    }
+}
