@@ -384,6 +384,10 @@ impl Connection {
 
     /// A barrier: all Produce frames before it are answered.
     async fn answer_waiting(&mut self) -> Result<(), End> {
+        if !self.waiting.is_empty() {
+            // Those before them may have been answered long before these are.
+            self.flush().await?;
+        }
         while let Some(front) = self.waiting.front_mut() {
             let answer = tokio::select! {
                 biased;
