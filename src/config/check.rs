@@ -15,7 +15,7 @@ pub enum Check {
     Between(i64, i64),
     /// −1, or a number between these two, both included.
     BetweenOrUnset(i64, i64),
-    /// −1, which means "without limit", or a number from 1 up.
+    /// A number from 1 up, or a negative one, which means "without limit".
     PositiveOrUnlimited,
     /// One of these texts; every item of a list is one of them.
     OneOf(&'static [&'static str]),
@@ -54,9 +54,7 @@ impl Check {
             Check::BetweenOrUnset(least, most) if number != -1 && !(least..=most).contains(&number) => {
                 Err(format!("Value must be between {least} and {most} or equal to -1"))
             }
-            Check::PositiveOrUnlimited if number != -1 && number < 1 => {
-                Err("Value must be unlimited (-1) or at least 1".into())
-            }
+            Check::PositiveOrUnlimited if number == 0 => Err("Value must be unlimited (-1) or at least 1".into()),
             Check::Any
             | Check::AtLeast(_)
             | Check::Between(..)

@@ -4,7 +4,7 @@
 //! name.
 
 use crate::config::check::Check;
-use crate::config::setting::{Kind, Setting, Update};
+use crate::config::setting::{Family, Kind, Setting, Update};
 
 const COMPRESSION_LEVEL: &str = "Nothing is recompressed: compression.type is producer.";
 const CLEANER: &str = "There is no log cleaner yet, and compacted topics are refused.";
@@ -15,6 +15,7 @@ const POLICY: &str =
     "Policies are classes of Java, which cannot be loaded: leave it out, and check requests before they are sent.";
 const FLUSH: &str =
     "No write waits for the disk yet: leave it out, and shorten log.flush.offset.checkpoint.interval.ms instead.";
+const FLUSH_INTERVAL: Family = Family::Scaled(&[("log.flush.interval.ms", 1), ("log.flush.scheduler.interval.ms", 1)]);
 const CORDON: &str = "There is one data directory, which must take new partitions: leave it out.";
 const DIR_FAILURE: &str = "There is one data directory; when it fails, its partitions are offline at once.";
 
@@ -61,7 +62,10 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting::refused("log.flush.interval.messages", Kind::Long, Some("9223372036854775807"), FLUSH)
         .at_least(1)
         .updated(Update::ClusterWide),
-    Setting::refused("log.flush.interval.ms", Kind::Long, None, FLUSH).updated(Update::ClusterWide),
-    Setting::refused("log.flush.scheduler.interval.ms", Kind::Long, Some("9223372036854775807"), FLUSH),
+    Setting::refused("log.flush.interval.ms", Kind::Long, None, FLUSH)
+        .in_family(FLUSH_INTERVAL)
+        .updated(Update::ClusterWide),
+    Setting::refused("log.flush.scheduler.interval.ms", Kind::Long, Some("9223372036854775807"), FLUSH)
+        .in_family(FLUSH_INTERVAL),
     Setting::accepted("log.preallocate", Kind::Boolean, Some("false"), PREALLOCATE).updated(Update::ClusterWide),
 ];
