@@ -173,23 +173,34 @@ fn may_change(services: &Services, client: &Client, named: &Named, times: usize)
             Err((ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.".into()))
         }
         BROKER if name.is_empty() => Ok(Configured::Brokers),
-        BROKER => this_broker(services, name).map(Configured::Broker),
+        BROKER => this_broker(services, name).map(Configured::Broker).map_err(|stranger| {
+            let local = services.config.node_id;
+            let text = match stranger {
+                Stranger::Other => format!("Unexpected broker id, expected {local}, but received {name}"),
+                Stranger::NoNumber => format!("Node id must be an integer, but it is: {name}"),
+            };
+            (ErrorCode::InvalidRequest, text)
+        }),
         CLIENT_METRICS => Ok(Configured::ClientMetrics(name.to_owned())),
         GROUP | BROKER_LOGGER => Err(without_settings(named.kind)),
         other => Err((ErrorCode::InvalidRequest, format!("Unexpected resource type {other}."))),
     }
 }
 
-/// The broker of this name, if it is the one that is asked.
-pub(super) fn this_broker(services: &Services, name: &str) -> Result<BrokerId, (ErrorCode, String)> {
-    let local = services.config.node_id;
+/// A name that is not this broker's.
+pub(super) enum Stranger {
+    /// It is another number.
+    Other,
+    /// It is no number.
+    NoNumber,
+}
+
+/// The broker of this name, if it is the one that is asked. Kafka words a refusal differently for each API.
+pub(super) fn this_broker(services: &Services, name: &str) -> Result<BrokerId, Stranger> {
     match name.parse::<i32>() {
-        Ok(id) if id == local.0 => Ok(local),
-        Ok(_) => {
-            let text = format!("Unexpected broker id, expected {local} or empty string, but received {name}");
-            Err((ErrorCode::InvalidRequest, text))
-        }
-        Err(_) => Err((ErrorCode::InvalidRequest, format!("Broker id must be an integer, but it is: {name}"))),
+        Ok(id) if id == services.config.node_id.0 => Ok(services.config.node_id),
+        Ok(_) => Err(Stranger::Other),
+        Err(_) => Err(Stranger::NoNumber),
     }
 }
 

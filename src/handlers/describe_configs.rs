@@ -5,7 +5,9 @@
 //!
 //! Source: `ConfigHelper.describeConfigs`.
 
-use super::alter_configs::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC, this_broker, without_settings};
+use super::alter_configs::{
+    BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Stranger, TOPIC, this_broker, without_settings,
+};
 use super::{Client, Services};
 use crate::config::{ConfigEntry, broker_entries, client_metrics_entries, default_broker_entries, topic_entries};
 use crate::security::{Operation, Resource};
@@ -61,7 +63,19 @@ fn entries(
         _ if !allowed(Resource::Cluster) => Err(coded(ErrorCode::ClusterAuthorizationFailed)),
         // The empty name asks for what was set for all brokers at run time.
         BROKER if name.is_empty() => Ok(default_broker_entries(&services.settings())),
-        BROKER => this_broker(services, name).map(|_| broker_entries(&services.settings())),
+        BROKER => match this_broker(services, name) {
+            Ok(_) => Ok(broker_entries(&services.settings())),
+            Err(stranger) => {
+                let local = services.config.node_id;
+                let text = match stranger {
+                    Stranger::Other => {
+                        format!("Unexpected broker id, expected {local} or empty string, but received {name}")
+                    }
+                    Stranger::NoNumber => format!("Broker id must be an integer, but it is: {name}"),
+                };
+                Err((ErrorCode::InvalidRequest, text))
+            }
+        },
         CLIENT_METRICS if name.is_empty() => {
             Err((ErrorCode::InvalidRequest, "Client metrics subscription name must not be empty".into()))
         }

@@ -152,7 +152,7 @@ fn the_changes_of_a_broker_are_made_all_or_none() {
     let node = node(&mut client);
     let invalid = ResponseError::InvalidRequest.code();
     let config = ResponseError::InvalidConfig.code();
-    let valid = ("log.cleaner.backoff.ms", SET, Some("18000"));
+    let valid = ("log.cleaner.io.buffer.size", SET, Some("600000"));
     let cases: &[(&str, Operation<'_>, i16, &str)] = &[
         (
             &node,
@@ -180,7 +180,7 @@ fn the_changes_of_a_broker_are_made_all_or_none() {
             "Invalid value 3 for configuration log.segment.bytes: Value must be at least 1048576",
         ),
         (&node, ("log.segment.bytes", SET, None), invalid, "Null value not supported for : log.segment.bytes"),
-        (&node, ("log.cleaner.backoff.ms", DELETE, None), invalid, "Error due to duplicate config keys"),
+        (&node, ("log.cleaner.io.buffer.size", DELETE, None), invalid, "Error due to duplicate config keys"),
         (
             &node,
             ("log.segment.bytes", APPEND, Some("3")),
@@ -202,11 +202,13 @@ fn the_changes_of_a_broker_are_made_all_or_none() {
         }
     }
     let result = describe(&mut client, BROKER, &node);
-    assert_eq!(find(&result, "log.cleaner.backoff.ms").unwrap().config_source, DEFAULT, "nothing was changed");
+    assert_eq!(find(&result, "log.cleaner.io.buffer.size").unwrap().config_source, DEFAULT, "nothing was changed");
 
     let (code, message) = change(&mut client, 1, BROKER, "4711", &[valid]);
     assert_eq!(code, invalid);
-    assert_eq!(message, format!("Unexpected broker id, expected {node} or empty string, but received 4711"));
+    assert_eq!(message, format!("Unexpected broker id, expected {node}, but received 4711"));
+    let (code, message) = change(&mut client, 1, BROKER, "no-number", &[valid]);
+    assert_eq!((code, message.as_str()), (invalid, "Node id must be an integer, but it is: no-number"));
     let request = incremental(BROKER, &node, &[valid]).with_validate_only(true);
     assert_eq!(answered(&mut client, 1, &request).0, 0);
     if broker.is_klamm() {
@@ -217,7 +219,7 @@ fn the_changes_of_a_broker_are_made_all_or_none() {
     let gone = [("nosuch.name", DELETE, None), ("num.partitions", DELETE, None)];
     assert_eq!(change(&mut client, 1, BROKER, &node, &gone), (0, String::new()), "what is not set can be deleted");
     let result = describe(&mut client, BROKER, &node);
-    assert_eq!(find(&result, "log.cleaner.backoff.ms").unwrap().config_source, DEFAULT, "nothing was changed");
+    assert_eq!(find(&result, "log.cleaner.io.buffer.size").unwrap().config_source, DEFAULT, "nothing was changed");
 }
 
 #[test]

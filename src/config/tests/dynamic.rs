@@ -38,7 +38,8 @@ fn one_broker_wins_over_all_and_both_over_the_file() {
 #[test]
 fn what_cannot_change_at_run_time_is_refused_in_kafkas_words() {
     use DynamicLevel::{Defaults, Own};
-    let cases: &[(DynamicLevel, &[(&str, &str)], &str)] = &[
+    type Case<'a> = (DynamicLevel, &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case<'_>] = &[
         (Own, &[("num.partitions", "3")], "Cannot update these configs dynamically: [num.partitions]"),
         (Defaults, &[("num.partitions", "x")], "Cannot update these configs dynamically: [num.partitions]"),
         (
