@@ -136,8 +136,9 @@ impl Broker {
 
         let stop = CancellationToken::new();
         let failure = watch::Sender::new(None);
+        let broker_config = partitions.subscribe_config();
         let services = Arc::new(Services::new(config.clone(), clock, partitions.clone(), controller));
-        let server = Server::new(services, stop.clone());
+        let server = Server::new(services, broker_config, stop.clone());
         let broker = Broker { config, cluster_id, bound, quorum, partitions, server, stop, failure };
         broker.watch_over(housekeeping::follow_metadata(broker.quorum.subscribe(), broker.partitions.clone()));
         let storage = &broker.config.storage;
@@ -280,12 +281,12 @@ fn controller(config: &Arc<BrokerConfig>, quorum: &Quorum, clock: &Clock) -> Con
         partitions: i32::try_from(config.topics.partitions).unwrap_or(i32::MAX),
         replication_factor: i16::try_from(config.topics.replication_factor).unwrap_or(i16::MAX),
     };
+    let (for_lists, for_broker) = (config.clone(), config.clone());
     let rules = ConfigRules {
-        check: Arc::new(config::check_topic_configs),
-        list_default: Arc::new({
-            let config = config.clone();
-            move |name| config::topic_list_default(name, &config)
-        }),
+        local: config.node_id,
+        topic: Arc::new(config::check_topic_configs),
+        list_default: Arc::new(move |name, dynamic| config::topic_list_default(name, dynamic, &for_lists)),
+        broker: Arc::new(move |level, before, after| for_broker.check_dynamic(level, before, after)),
     };
     Controller::new(quorum.clone(), clock.clone(), defaults, rules)
 }

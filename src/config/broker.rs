@@ -6,6 +6,7 @@
 //!
 //! Called by `cli` with a file and flags, by tests and by programs that embed a broker with neither.
 
+use super::dynamic::DynamicSettings;
 use super::environment::Environment;
 use super::error::{Error, Warning};
 use super::file;
@@ -54,7 +55,12 @@ pub struct BrokerConfig {
     pub compressed_batches: CompressedBatches,
     /// What was said and has no effect.
     pub warnings: Vec<Warning>,
+    /// What was set before the start.
     pub(super) settings: Settings,
+    /// What was set at run time.
+    pub(super) dynamic: DynamicSettings,
+    /// Both together: what counts.
+    pub(super) effective: Settings,
 }
 
 /// Bounds of connections and requests.
@@ -214,6 +220,8 @@ impl BrokerConfig {
             log,
             compressed_batches,
             warnings: settings.neglected(),
+            dynamic: DynamicSettings::default(),
+            effective: settings.clone(),
             settings,
         })
     }

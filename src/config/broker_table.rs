@@ -14,11 +14,14 @@ mod remote;
 mod removed;
 mod replication;
 mod security;
+mod throttles;
 mod tls;
 
 use super::check::Check;
 use super::setting::{Family, Kind, Setting, Update};
 use std::sync::LazyLock;
+
+pub(super) use throttles::SETTINGS as THROTTLES;
 
 const RETENTION: Family =
     Family::Scaled(&[("log.retention.ms", 1), ("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)]);

@@ -15,7 +15,7 @@ pub enum Check {
     Between(i64, i64),
     /// −1, or a number between these two, both included.
     BetweenOrUnset(i64, i64),
-    /// −1, which means "without limit", or a number from 1 up.
+    /// A number from 1 up, or a negative one, which means "without limit".
     PositiveOrUnlimited,
     /// One of these texts; every item of a list is one of them.
     OneOf(&'static [&'static str]),
@@ -42,11 +42,7 @@ impl Check {
                 if number == -1 || (least..=most).contains(&number) { Ok(()) } else { Err(reason()) }
             }),
             Check::PositiveOrUnlimited => each_number(value, |number| {
-                if number == -1 || number >= 1 {
-                    Ok(())
-                } else {
-                    Err("Value must be unlimited (-1) or at least 1".into())
-                }
+                if number != 0 { Ok(()) } else { Err("Value must be unlimited (-1) or at least 1".into()) }
             }),
             Check::OneOf(allowed) => each_text(value, |text| {
                 let reason = || format!("String must be one of: {}", allowed.join(", "));

@@ -1,11 +1,15 @@
 //! What DescribeConfigs tells about the broker and its topics.
 //!
-//! Invariants: values, sources and synonyms are those of `ConfigHelper` and `DynamicBrokerConfig.brokerConfigSynonyms`: a
-//! synonym that is set comes before defaults, and a list begins with the name that was asked for, or is empty.
+//! Invariants:
+//! * every name of Kafka's that is not internal is shown, also where it has no effect: the documentation says so;
+//! * values, sources and synonyms are those of `ConfigHelper` and `DynamicBrokerConfig.brokerConfigSynonyms`: a synonym that is
+//!   set comes before defaults, the narrower before the wider, and a list begins with the name that was asked for, or is
+//!   empty;
+//! * a value is shown as it was parsed, a synonym of the broker as it was set.
 
-use super::setting::{Disposition, Family, Kind, Setting, Update, Visibility};
+use super::setting::{Family, Kind, Setting, Update, Visibility};
 use super::settings::setting;
-use super::{BrokerConfig, broker_table, topic_table};
+use super::{BrokerConfig, broker_table, dynamic, topic_table};
 use std::collections::BTreeMap;
 
 /// Where a value comes from (`DescribeConfigsResponse.ConfigSource`).
@@ -13,10 +17,16 @@ use std::collections::BTreeMap;
 pub enum ConfigSource {
     /// An override of the topic.
     DynamicTopic,
+    /// What was set for this broker at run time.
+    DynamicBroker,
+    /// What was set for all brokers at run time.
+    DynamicDefaultBroker,
     /// The file or the command line.
     StaticBroker,
     /// Nobody set it.
     Default,
+    /// A subscription to metrics of clients.
+    ClientMetrics,
 }
 
 impl ConfigSource {
@@ -24,8 +34,11 @@ impl ConfigSource {
     pub fn code(self) -> i8 {
         match self {
             ConfigSource::DynamicTopic => 1,
+            ConfigSource::DynamicBroker => 2,
+            ConfigSource::DynamicDefaultBroker => 3,
             ConfigSource::StaticBroker => 4,
             ConfigSource::Default => 5,
+            ConfigSource::ClientMetrics => 7,
         }
     }
 }
@@ -62,29 +75,47 @@ pub struct ConfigEntry {
     pub documentation: &'static str,
 }
 
-/// The settings of the broker, sorted by name: those that take effect, and those without effect that somebody set.
+/// The settings of the broker, sorted by name: those of a file, and of the others those that were set at run time.
 pub fn broker_entries(broker: &BrokerConfig) -> Vec<ConfigEntry> {
-    let is_set = |setting: &Setting| broker.settings.assigned(setting.name).is_some();
-    let shown = broker_table::all().iter().filter(|setting| is_shown(setting, is_set(setting)));
-    shown.map(|setting| entry(setting, broker.settings.text(setting.name), broker_synonyms(setting, broker))).collect()
+    let shown = broker_table::all().iter().copied().filter(|setting| match setting.visibility {
+        Visibility::Shown => true,
+        Visibility::WhenSet => broker.settings.assigned(setting.name).is_some(),
+        Visibility::Internal => false,
+    });
+    let throttles = broker_table::THROTTLES.iter().filter(|setting| broker.dynamic.text(setting.name).is_some());
+    // What is set at run time also silences the other units of its thing in the file: as in Kafka, their defaults are shown.
+    let value = |setting: &Setting| match broker_table::find(setting.name) {
+        Some(_) => broker.effective.text(setting.name),
+        None => broker.dynamic.text(setting.name),
+    };
+    let mut entries: Vec<ConfigEntry> = shown
+        .chain(throttles)
+        .map(|setting| entry(setting, value(setting), broker_synonyms(setting, broker)))
+        .collect();
+    entries.sort_by_key(|entry| entry.name);
+    entries
 }
 
-/// The settings of a topic with these overrides, sorted by name: those that take effect, and those without effect that
-/// somebody set, for the topic or for all.
+/// What was set for all brokers at run time, sorted by name.
+pub fn default_broker_entries(broker: &BrokerConfig) -> Vec<ConfigEntry> {
+    let set = broker.dynamic.defaults.iter().filter_map(|(name, text)| Some((dynamic::find(name)?, text)));
+    set.map(|(setting, text)| {
+        let synonym = synonym(setting, text, ConfigSource::DynamicDefaultBroker);
+        entry(setting, Some(text), vec![synonym])
+    })
+    .collect()
+}
+
+/// The settings of a topic with these overrides, sorted by name.
 pub fn topic_entries(overrides: &BTreeMap<String, String>, broker: &BrokerConfig) -> Vec<ConfigEntry> {
-    let is_set = |topic: &Setting| {
-        let inherited = topic.broker_name.is_some_and(|name| broker.settings.assigned(name).is_some());
-        inherited || overrides.contains_key(topic.name)
-    };
-    let shown = topic_table::SETTINGS.iter().filter(|topic| is_shown(topic, is_set(topic)));
+    let shown = topic_table::SETTINGS.iter().filter(|topic| topic.visibility == Visibility::Shown);
     shown
         .map(|topic| {
             let mut synonyms = topic.broker_name.map_or_else(Vec::new, |name| broker_synonyms(setting(name), broker));
-            let inherited = topic.broker_name.and_then(|name| broker.settings.effective_text(name));
-            let value = overrides.get(topic.name).cloned();
-            if value.is_some() {
-                let source = ConfigSource::DynamicTopic;
-                synonyms.insert(0, ConfigSynonym { name: topic.name, value: value.clone(), source });
+            let inherited = topic.broker_name.and_then(|name| broker.effective.effective_text(name));
+            let value = overrides.get(topic.name).map(|text| topic.normalized(text));
+            if let Some(value) = &value {
+                synonyms.insert(0, synonym(topic, value, ConfigSource::DynamicTopic));
             }
             let counts = value.or(inherited).or_else(|| topic.default.map(str::to_owned));
             entry(topic, counts.as_deref(), synonyms)
@@ -92,19 +123,11 @@ pub fn topic_entries(overrides: &BTreeMap<String, String>, broker: &BrokerConfig
         .collect()
 }
 
-fn is_shown(setting: &Setting, is_set: bool) -> bool {
-    match (setting.visibility, setting.disposition) {
-        (Visibility::Internal, _) => false,
-        (Visibility::Shown, Disposition::Served) => true,
-        (Visibility::Shown, Disposition::Accepted | Disposition::Refused) => is_set,
-    }
-}
-
-fn entry(setting: &Setting, value: Option<&str>, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
+fn entry(setting: &'static Setting, value: Option<&str>, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
     let sensitive = setting.is_sensitive();
     ConfigEntry {
         name: setting.name,
-        value: value.filter(|_| !sensitive).map(|text| text.trim().to_owned()),
+        value: value.filter(|_| !sensitive).map(|text| setting.normalized(text)),
         read_only: setting.update == Update::ReadOnly,
         source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
         sensitive,
@@ -114,20 +137,31 @@ fn entry(setting: &Setting, value: Option<&str>, synonyms: Vec<ConfigSynonym>) -
     }
 }
 
-fn broker_synonyms(asked: &Setting, broker: &BrokerConfig) -> Vec<ConfigSynonym> {
+fn synonym(setting: &'static Setting, text: &str, source: ConfigSource) -> ConfigSynonym {
+    let value = Some(text.to_owned()).filter(|_| !setting.is_sensitive());
+    ConfigSynonym { name: setting.name, value, source }
+}
+
+fn broker_synonyms(asked: &'static Setting, broker: &BrokerConfig) -> Vec<ConfigSynonym> {
     // Aliases are not synonyms in Kafka's answers; units of one time are.
-    let names = match asked.family {
-        Family::Scaled(_) => asked.family.names(asked.name),
-        Family::OrElse(other) => vec![asked.name, other],
-        Family::Alone | Family::Aliases(_) => vec![asked.name],
+    let settings: Vec<&'static Setting> = match asked.family {
+        Family::Scaled(_) => asked.family.names(asked.name).into_iter().map(setting).collect(),
+        Family::OrElse(other) => vec![asked, setting(other)],
+        Family::Alone | Family::Aliases(_) => vec![asked],
     };
-    let assigned = names.iter().filter_map(|name| broker.settings.assigned(name)).map(|given| {
-        let value = Some(given.text.trim().to_owned()).filter(|_| !given.setting.is_sensitive());
-        ConfigSynonym { name: given.setting.name, value, source: ConfigSource::StaticBroker }
-    });
-    let defaults = names.iter().filter_map(|name| {
-        let value = setting(name).default?;
-        Some(ConfigSynonym { name, value: Some(value.into()), source: ConfigSource::Default })
-    });
-    assigned.chain(defaults).skip_while(|synonym| synonym.name != asked.name).collect()
+    let mut synonyms = Vec::new();
+    let dynamic = [
+        (ConfigSource::DynamicBroker, &broker.dynamic.own),
+        (ConfigSource::DynamicDefaultBroker, &broker.dynamic.defaults),
+    ];
+    for (source, texts) in dynamic {
+        let set = settings.iter().filter_map(|setting| Some(synonym(setting, texts.get(setting.name)?, source)));
+        synonyms.extend(set);
+    }
+    let assigned = |name: &str| broker.settings.assigned(name).map(|given| given.text.trim());
+    let given = settings.iter().filter_map(|one| Some(synonym(one, assigned(one.name)?, ConfigSource::StaticBroker)));
+    synonyms.extend(given);
+    let defaults = settings.iter().filter_map(|one| Some(synonym(one, one.default?, ConfigSource::Default)));
+    synonyms.extend(defaults);
+    synonyms.into_iter().skip_while(|synonym| synonym.name != asked.name).collect()
 }

@@ -60,6 +60,12 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "256 MiB instead of no bound, and −1 stands for that",
         "memory has a bound, and clients must not be able to exhaust it",
     ),
+    ("`listeners`, `listener.security.protocol.map`", "do not change at run time", "listeners are opened at the start"),
+    (
+        "names that are not Kafka's",
+        "refused, also at run time, where Kafka keeps them",
+        "there are no plug-ins that could read them, and a typing error would never be found",
+    ),
     (
         "`log.flush.scheduler.interval.ms`",
         "where it is not set, records are synced when `flush.ms` says, not never",
@@ -85,7 +91,12 @@ const BROKER_START: &str = "
 Under Kafka's names, in `[kafka]`, in the environment and with `--override`. Types and defaults are those of Kafka 4.3 but
 for the exceptions above. What *works* takes effect. What has *no effect* harms nobody by that: it is taken, with a warning
 unless it says what its default says. What is *refused* would change safety or security: it is taken only where it says what
-its default says, or nothing where there is no default. DescribeConfigs shows what works, and of the rest what was set.
+its default says, or nothing where there is no default. DescribeConfigs shows all of them, with these sentences as
+documentation.
+
+Those of which Kafka says so change at run time, with AlterConfigs and IncrementalAlterConfigs, for one broker or for all:
+that wins over the file, the environment and the command line, one broker over all, and holds over restarts. The same
+values are taken and refused as here.
 
 | name | type | default | values | | what it is, or why not |
 |---|---|---|---|---|---|
@@ -121,7 +132,7 @@ pub fn configuration_document() -> String {
         writeln!(document, "| {names} | {difference} | {reason} |").expect("a string takes all that is written");
     }
     document.push_str(BROKER_START);
-    for setting in broker_table::all().iter().filter(|setting| setting.visibility == Visibility::Shown) {
+    for setting in broker_table::all().iter().filter(|setting| setting.visibility != Visibility::Internal) {
         document.push_str(&setting_row(setting, setting.default.map_or_else(|| "–".into(), code)));
     }
     document.push_str(TOPIC_START);

@@ -27,6 +27,8 @@ pub enum Place {
         /// The flag with its value, unless that is a secret.
         String,
     ),
+    /// By AlterConfigs or IncrementalAlterConfigs.
+    RunTime,
 }
 
 impl fmt::Display for Place {
@@ -35,6 +37,7 @@ impl fmt::Display for Place {
             Place::File { file, line, column, key } if key.is_empty() => write!(f, "{file}:{line}:{column}"),
             Place::File { file, line, column, key } => write!(f, "{file}:{line}:{column}: {key}"),
             Place::Variable(text) | Place::Flag(text) => f.write_str(text),
+            Place::RunTime => f.write_str("at run time"),
         }
     }
 }
@@ -104,6 +107,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is wrong, without the place.
+    pub(super) fn into_message(self) -> String {
+        match self {
+            Error::At { message, .. } | Error::Together(message) => message,
+            Error::Read { .. } | Error::Conflict { .. } => self.to_string(),
+        }
+    }
+
     /// The line and column in the file; 0 where the fault is not at one place in a file.
     pub(super) fn line_and_column(&self) -> (usize, usize) {
         match self {

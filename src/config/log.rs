@@ -2,6 +2,7 @@
 //!
 //! Names, defaults and meanings are Kafka's (`org.apache.kafka.common.config.TopicConfig`).
 
+use super::dynamic::DynamicSettings;
 use super::setting::{InvalidConfig, Kind, Value};
 use super::settings::Settings;
 use super::{BrokerConfig, TargetCompression, topic_table};
@@ -70,7 +71,7 @@ impl LogConfig {
     /// The first name that no topic has, or value that is out of bounds.
     pub fn resolve(overrides: &BTreeMap<String, String>, broker: &BrokerConfig) -> Result<LogConfig, InvalidConfig> {
         check(overrides)?;
-        LogConfig::of(&Layers { overrides, broker: &broker.settings })
+        LogConfig::of(&Layers { overrides, broker: &broker.effective })
     }
 
     /// What a topic without overrides works by.
@@ -114,11 +115,14 @@ pub fn check_topic_configs(overrides: &BTreeMap<String, String>) -> Result<(), S
     check(overrides).map_err(|error| error.to_string())
 }
 
-/// What a topic's setting is on this broker without an override, if it is a list: APPEND and SUBTRACT begin with it.
-pub fn topic_list_default(name: &str, broker: &BrokerConfig) -> Option<String> {
+/// What a topic's setting is without an override, on a broker with these settings from run time, if it is a list: APPEND and SUBTRACT begin with it.
+pub fn topic_list_default(name: &str, dynamic: &DynamicSettings, broker: &BrokerConfig) -> Option<String> {
     let setting = topic_table::find(name).filter(|setting| setting.kind == Kind::List)?;
     match setting.broker_name {
-        Some(broker_name) => broker.settings.effective_text(broker_name),
+        Some(broker_name) => match dynamic.text(broker_name) {
+            Some(text) => Some(text.to_owned()),
+            None => broker.settings.effective_text(broker_name),
+        },
         None => setting.default.map(str::to_owned),
     }
 }

@@ -181,8 +181,10 @@ pub enum Disposition {
 /// Whether DescribeConfigs shows a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visibility {
-    /// Shown with its value; without effect only where somebody set it.
+    /// Shown with its value.
     Shown,
+    /// Shown only where somebody set it: Kafka does not know it any more.
+    WhenSet,
     /// Not shown: one of Kafka's internal settings.
     Internal,
 }
@@ -267,6 +269,13 @@ impl Setting {
         self
     }
 
+    /// A setting that Kafka has no longer.
+    pub(super) const fn removed(name: &'static str, reason: &'static str) -> Setting {
+        let mut setting = Setting::accepted(name, Kind::String, None, reason);
+        setting.visibility = Visibility::WhenSet;
+        setting
+    }
+
     pub(super) const fn internal(mut self) -> Setting {
         self.visibility = Visibility::Internal;
         self
@@ -292,6 +301,18 @@ impl Setting {
         match self.default {
             Some(default) => self.kind.parse(text).is_ok_and(|value| self.kind.parse(default) == Ok(value)),
             None => text.trim().is_empty(),
+        }
+    }
+
+    /// A text as Kafka shows it once it is parsed: numbers without a sign that says nothing, lists without blanks. What
+    /// does not parse stays as it is.
+    pub(super) fn normalized(&self, text: &str) -> String {
+        match self.kind.parse(text) {
+            Ok(Value::Boolean(value)) => value.to_string(),
+            Ok(Value::Number(number)) => number.to_string(),
+            Ok(Value::List(items)) => items.join(","),
+            // Java and Rust write large and small fractions differently.
+            Ok(Value::Fraction(_) | Value::Text(_)) | Err(_) => text.trim().to_owned(),
         }
     }
 

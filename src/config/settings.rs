@@ -125,8 +125,12 @@ impl Settings {
             Family::OrElse(other) => return self.text(name).or_else(|| self.text(other)).map(str::to_owned),
             Family::Alone | Family::Aliases(_) => return self.text(name).map(str::to_owned),
         };
-        let (member, factor) = members.iter().find(|(member, _)| self.text(member).is_some())?;
-        let number = self.number(member);
+        // A line with nothing behind the name, where nothing may be asked for, is no number.
+        let number_of = |member: &str| match self.text(member).map(|_| self.value(member)) {
+            Some(Value::Number(number)) => Some(number),
+            Some(Value::Boolean(_) | Value::Fraction(_) | Value::Text(_) | Value::List(_)) | None => None,
+        };
+        let (number, factor) = members.iter().find_map(|(member, factor)| Some((number_of(member)?, factor)))?;
         // Kafka reads every negative retention as "without limit".
         Some(if number < 0 { -1 } else { number.saturating_mul(*factor) }.to_string())
     }

@@ -1,5 +1,7 @@
 //! The configuration as a whole: tables, files, flags, and what a real broker answers.
 
+mod describe;
+mod dynamic;
 mod names;
 
 use super::native_table::{KEYS, LISTENER_KEYS, ListenerKey};
@@ -9,7 +11,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const SHOWN_FILE: &str = include_str!("../../config/klamm.toml");
-const KAFKA_ANSWERS: &str = include_str!("../../tests/golden/kafka-4.3-describe-configs.tsv");
 
 fn from_file(text: &str) -> Result<BrokerConfig, String> {
     BrokerConfig::parse("klamm.toml", text, &Flags::default()).map_err(|error| error.to_string())
@@ -86,7 +87,8 @@ fn an_empty_configuration_is_a_broker_on_the_loopback() {
 fn the_shown_file_has_every_key_with_its_default() {
     let parsed = from_file(SHOWN_FILE).unwrap();
     let defaults = BrokerConfig::default();
-    assert_eq!(BrokerConfig { settings: defaults.settings.clone(), ..parsed }, defaults);
+    let (settings, effective) = (defaults.settings.clone(), defaults.effective.clone());
+    assert_eq!(BrokerConfig { settings, effective, ..parsed }, defaults);
 
     let document: toml::Table = SHOWN_FILE.parse().unwrap();
     for known in KEYS {
@@ -468,68 +470,6 @@ fn the_age_of_what_is_not_synced_is_bounded_by_the_topic_the_broker_or_how_often
     assert_eq!(resolved(&[broker, "log.flush.scheduler.interval.ms=-1"], &[]), (i64::MAX as u64, ms(700), None));
     let refused = from_overrides(&["log.flush.interval.ms=-1"]).unwrap_err();
     assert!(refused.contains("flush.ms: Value must be at least 0"), "{refused}");
-}
-
-#[test]
-fn describe_configs_answers_as_kafka_does() {
-    let set = [
-        "log.retention.hours=24",
-        "log.retention.minutes=90",
-        "log.roll.ms=3600000",
-        "log.roll.jitter.hours=1",
-        "message.max.bytes=2000000",
-        "min.insync.replicas=1",
-        "broker.rack=r1",
-        "log.flush.interval.messages=500",
-        "log.flush.interval.ms=700",
-        "log.flush.scheduler.interval.ms=5000",
-    ];
-    let overrides = configs(&[("retention.ms", "1000")]);
-    for (case, broker) in [("plain", BrokerConfig::default()), ("set", from_overrides(&set).unwrap())] {
-        let ours = [("BROKER", broker_entries(&broker)), ("TOPIC", topic_entries(&overrides, &broker))];
-        for line in KAFKA_ANSWERS.lines().filter(|line| line.starts_with(case)) {
-            let name = line.split('\t').nth(2).unwrap();
-            let (resource, entries) =
-                ours.iter().find(|(resource, _)| line.split('\t').nth(1) == Some(resource)).unwrap();
-            let entry = entries.iter().find(|entry| entry.name == name).unwrap_or_else(|| panic!("{line}"));
-            match name {
-                // Kafka writes it into its metadata log at start, with the feature eligible.leader.replicas.
-                "min.insync.replicas" => assert_eq!(entry.value.as_deref(), Some("1")),
-                // Ours has a bound.
-                "queued.max.request.bytes" => assert_eq!(entry.value.as_deref(), Some("268435456")),
-                _ => assert_eq!(format!("{case}\t{resource}\t{}", row(entry)), line),
-            }
-        }
-    }
-}
-
-/// An entry as the golden file has it.
-fn row(entry: &ConfigEntry) -> String {
-    let source = |source| match source {
-        ConfigSource::DynamicTopic => "DYNAMIC_TOPIC_CONFIG",
-        ConfigSource::StaticBroker => "STATIC_BROKER_CONFIG",
-        ConfigSource::Default => "DEFAULT_CONFIG",
-    };
-    let synonyms = entry.synonyms.iter().map(|synonym| {
-        format!("{}={}:{}", synonym.name, synonym.value.as_deref().unwrap_or("null"), source(synonym.source))
-    });
-    format!(
-        "{}\t{}\t{}\t{}\t{}\t[{}]",
-        entry.name,
-        entry.value.as_deref().unwrap_or("null"),
-        format!("{:?}", entry.kind).to_uppercase(),
-        source(entry.source),
-        entry.read_only,
-        synonyms.collect::<Vec<_>>().join(", "),
-    )
-}
-
-#[test]
-fn internal_settings_are_not_shown() {
-    let entries = broker_entries(&BrokerConfig::default());
-    assert!(entries.iter().all(|entry| entry.name != "producer.id.expiration.check.interval.ms"));
-    let node = entries.iter().find(|entry| entry.name == "node.id").unwrap();
-    assert_eq!((node.source.code(), node.kind.code(), node.read_only), (5, 3, true));
 }
 
 const ODD: &[&str] = &[

@@ -21,7 +21,7 @@ pub enum Error {
     },
 }
 
-/// What is wrong with one topic of a request: one variant per error of Kafka's, with the text for the client, which is
+/// What is wrong with one topic, or one resource that has settings, of a request: one variant per error of Kafka's, with the text for the client, which is
 /// Kafka's too.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopicError {

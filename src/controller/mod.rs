@@ -21,12 +21,13 @@ mod tests;
 
 pub use crate::quorum::{ProposeError, Standing};
 pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
-pub use configs::{Changed, ConfigChanges, ConfigOperation, ListDefault, Others};
+pub use configs::{Changed, ConfigChanges, ConfigOperation, Configured, Others};
 pub use error::{Error, TopicError};
 pub use features::{Direction, FeatureUpdate, InvalidUpdate};
 pub use partitions::{Grown, MorePartitions};
 pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef, check_assignment};
 
+use crate::config::{DynamicLevel, DynamicRefusal, DynamicSettings};
 use crate::metadata::{ClusterImage, Record, SUPPORTED_FEATURES};
 use crate::quorum::Quorum;
 use crate::runtime::Clock;
@@ -38,13 +39,25 @@ use std::sync::Arc;
 /// Checks the settings of a topic; the error is a text for the client.
 pub type ConfigCheck = dyn Fn(&BTreeMap<String, String>) -> Result<(), String> + Send + Sync;
 
-/// What the controller asks about settings of topics; `config` knows.
+/// The default of a topic's setting that is a list, with these settings of the broker from run time; `None` for one that is
+/// not a list.
+pub type ListDefault = dyn Fn(&str, &DynamicSettings) -> Option<String> + Send + Sync;
+
+/// Checks settings of a broker from run time: of which level, before, after.
+pub type BrokerConfigCheck =
+    dyn Fn(DynamicLevel, &DynamicSettings, &DynamicSettings) -> Result<(), DynamicRefusal> + Send + Sync;
+
+/// What the controller asks about settings; `config` knows.
 #[derive(Clone)]
 pub struct ConfigRules {
+    /// The broker whose settings stand behind those of all brokers.
+    pub local: BrokerId,
     /// Whether a topic may have these overrides.
-    pub check: Arc<ConfigCheck>,
-    /// The default of a setting that is a list.
+    pub topic: Arc<ConfigCheck>,
+    /// The default of a topic's setting that is a list.
     pub list_default: Arc<ListDefault>,
+    /// Whether brokers may have these settings from run time.
+    pub broker: Arc<BrokerConfigCheck>,
 }
 
 /// What a new topic gets that does not say.
@@ -124,7 +137,7 @@ impl Controller {
     /// Those of the quorum; what is wrong with a topic is in its answer.
     pub async fn create_topics(&self, topics: Vec<NewTopic>, mode: Mode) -> Result<Decided<Created>, Error> {
         let now = self.clock.now();
-        let rules = topic::Rules { defaults: self.defaults, config_check: &*self.config_rules.check, now };
+        let rules = topic::Rules { defaults: self.defaults, config_check: &*self.config_rules.topic, now };
         self.decide_in(mode, |image| topic::decide_creation(image, &topics, &rules, TopicId::random)).await
     }
 
@@ -144,13 +157,12 @@ impl Controller {
         self.decide_in(mode, |image| partitions::decide_growth(image, &topics)).await
     }
 
-    /// Changes settings of topics, all or none of each topic's. Returns one answer per topic, in the order of the request.
+    /// Changes settings, all or none of each resource's. Returns one answer per resource, in the order of the request.
     ///
     /// # Errors
-    /// Those of the quorum; what is wrong with a topic's changes is in its answer.
+    /// Those of the quorum; what is wrong with a resource's changes is in its answer.
     pub async fn alter_configs(&self, changes: Vec<ConfigChanges>, mode: Mode) -> Result<Decided<Changed>, Error> {
-        let rules = configs::Rules { check: &*self.config_rules.check, list_default: &*self.config_rules.list_default };
-        self.decide_in(mode, |image| configs::decide_changes(image, &changes, &rules)).await
+        self.decide_in(mode, |image| configs::decide_changes(image, &changes, &self.config_rules)).await
     }
 
     /// Changes the levels of finalized features, of all or of none. `controller` is this node, for the texts.

@@ -1,5 +1,6 @@
 use super::topic::{Rules, decide_creation, decide_deletion};
 use super::*;
+use crate::config::DynamicSettings;
 use crate::metadata::{Endpoint, Feature, Partition, SecurityProtocol, Topic};
 use crate::quorum::QuorumConfig;
 use crate::types::{BrokerId, ClusterId, LeaderEpoch, PartitionEpoch, ProducerId, TimestampMs, TopicName};
@@ -287,8 +288,14 @@ fn a_registration_that_stands_is_not_written_again() {
 }
 
 fn config_rules() -> ConfigRules {
-    let list_default = |name: &str| (name == "list").then(|| "a,b".to_owned());
-    ConfigRules { check: Arc::new(no_foo), list_default: Arc::new(list_default) }
+    let list_default = |name: &str, _: &DynamicSettings| (name == "list").then(|| "a,b".to_owned());
+    let broker = |_, _: &DynamicSettings, _: &DynamicSettings| Ok(());
+    ConfigRules {
+        local: BrokerId(1),
+        topic: Arc::new(no_foo),
+        list_default: Arc::new(list_default),
+        broker: Arc::new(broker),
+    }
 }
 
 async fn controller(path: &std::path::Path) -> (Controller, Quorum) {

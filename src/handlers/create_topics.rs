@@ -87,7 +87,7 @@ fn answer(
     if call.version < 5 {
         return result;
     }
-    let entries = crate::config::topic_entries(&topic.configs, &services.config).into_iter().map(|entry| {
+    let entries = crate::config::topic_entries(&topic.configs, &services.settings()).into_iter().map(|entry| {
         CreatableTopicConfigs::default()
             .with_name(StrBytes::from_string(entry.name.to_string()))
             .with_value(entry.value.map(StrBytes::from_string))

@@ -1,12 +1,15 @@
 //! DescribeConfigs (key 32), versions 1–4.
 //!
-//! The settings of topics and of this broker, with their sources and, where asked for, their synonyms and documentation.
-//! Other kinds of resources have no settings yet and are refused with INVALID_REQUEST.
+//! The settings of topics, of this broker, of all brokers and of subscriptions to metrics, with their sources and, where
+//! asked for, their synonyms and documentation. Groups and loggers have no settings yet and are refused with INVALID_REQUEST.
 //!
 //! Source: `ConfigHelper.describeConfigs`.
 
+use super::alter_configs::{
+    BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Stranger, TOPIC, this_broker, without_settings,
+};
 use super::{Client, Services};
-use crate::config::{ConfigEntry, broker_entries, topic_entries};
+use crate::config::{ConfigEntry, broker_entries, client_metrics_entries, default_broker_entries, topic_entries};
 use crate::security::{Operation, Resource};
 use crate::types::TopicName;
 use crate::wire::ErrorCode;
@@ -16,9 +19,7 @@ use kafka_protocol::messages::describe_configs_response::{
 };
 use kafka_protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
-
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
+use std::collections::BTreeMap;
 
 pub(super) fn handle(services: &Services, client: &Client, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let results = request.resources.iter().map(|resource| {
@@ -53,27 +54,36 @@ fn entries(
     match resource.resource_type {
         TOPIC if !allowed(Resource::Topic(name)) => Err(coded(ErrorCode::TopicAuthorizationFailed)),
         TOPIC => match services.image().topic(name) {
-            Some(topic) => Ok(topic_entries(&topic.configs, &services.config)),
+            Some(topic) => Ok(topic_entries(&topic.configs, &services.settings())),
             None => match TopicName::new(name) {
                 Ok(_) => Err(coded(ErrorCode::UnknownTopicOrPartition)),
                 Err(e) => Err((ErrorCode::InvalidTopicException, e.to_string())),
             },
         },
-        BROKER if !allowed(Resource::Cluster) => Err(coded(ErrorCode::ClusterAuthorizationFailed)),
-        // The empty name asks for what was set for all brokers at run time: nothing can be, yet.
-        BROKER if name.is_empty() => Ok(vec![]),
-        BROKER => {
-            let local = services.config.node_id;
-            match name.parse::<i32>() {
-                Ok(id) if id == local.0 => Ok(broker_entries(&services.config)),
-                Ok(_) => {
-                    let message =
-                        format!("Unexpected broker id, expected {local} or empty string, but received {name}");
-                    Err((ErrorCode::InvalidRequest, message))
-                }
-                Err(_) => Err((ErrorCode::InvalidRequest, format!("Broker id must be an integer, but it is: {name}"))),
+        _ if !allowed(Resource::Cluster) => Err(coded(ErrorCode::ClusterAuthorizationFailed)),
+        // The empty name asks for what was set for all brokers at run time.
+        BROKER if name.is_empty() => Ok(default_broker_entries(&services.settings())),
+        BROKER => match this_broker(services, name) {
+            Ok(_) => Ok(broker_entries(&services.settings())),
+            Err(stranger) => {
+                let local = services.config.node_id;
+                let text = match stranger {
+                    Stranger::Other => {
+                        format!("Unexpected broker id, expected {local} or empty string, but received {name}")
+                    }
+                    Stranger::NoNumber => format!("Broker id must be an integer, but it is: {name}"),
+                };
+                Err((ErrorCode::InvalidRequest, text))
             }
+        },
+        CLIENT_METRICS if name.is_empty() => {
+            Err((ErrorCode::InvalidRequest, "Client metrics subscription name must not be empty".into()))
         }
+        CLIENT_METRICS => {
+            let image = services.image();
+            Ok(client_metrics_entries(image.client_metrics.get(name).unwrap_or(&BTreeMap::new())))
+        }
+        GROUP | BROKER_LOGGER => Err(without_settings(resource.resource_type)),
         other => Err((ErrorCode::InvalidRequest, format!("Unsupported resource type: {other}"))),
     }
 }

@@ -1,22 +1,17 @@
 //! ListConfigResources (key 74), versions 0–1.
 //!
-//! What may have settings: topics, brokers and their loggers. Groups and client metrics, which version 0 is about, have
-//! none yet. An unknown type is UNSUPPORTED_VERSION, as Kafka has it.
+//! What may have settings: topics, brokers and their loggers, and the subscriptions to metrics, which version 0 is about.
+//! Groups have none yet. An unknown type is UNSUPPORTED_VERSION, as Kafka has it.
 //!
 //! Source: `KafkaApis.handleListConfigResources` (KIP-1142).
 
+use super::alter_configs::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, TOPIC};
 use super::{Client, Services};
 use crate::security::{Operation, Resource};
 use crate::wire::ErrorCode;
 use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{ListConfigResourcesRequest, ListConfigResourcesResponse};
 use kafka_protocol::protocol::StrBytes;
-
-const TOPIC: i8 = 2;
-const BROKER: i8 = 4;
-const BROKER_LOGGER: i8 = 8;
-const CLIENT_METRICS: i8 = 16;
-const GROUP: i8 = 32;
 
 pub(super) fn handle(
     services: &Services,
@@ -44,6 +39,7 @@ pub(super) fn handle(
         let names = match kind {
             TOPIC => topics(),
             BROKER | BROKER_LOGGER => brokers(),
+            CLIENT_METRICS => image.client_metrics.keys().cloned().collect(),
             _ => Vec::new(),
         };
         let resource = ConfigResource::default().with_resource_type(kind);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The parts of the broker that handlers call.
 pub struct Services {
-    /// The broker's settings.
+    /// The broker's settings as it was started with; those from run time are in [`Services::settings`].
     pub config: Arc<BrokerConfig>,
     /// The time.
     pub clock: Clock,
@@ -54,6 +54,11 @@ impl Services {
     /// The data directory, as clients name it.
     pub(super) fn data_directory(&self) -> PathBuf {
         std::path::absolute(&self.config.data_dir).unwrap_or_else(|_| self.config.data_dir.clone())
+    }
+
+    /// The broker's settings as they are now.
+    pub(super) fn settings(&self) -> Arc<BrokerConfig> {
+        self.partitions.config()
     }
 
     /// The cluster as it is known now.

@@ -36,6 +36,8 @@ pub struct ClusterImage {
     pub broker_configs: BTreeMap<BrokerId, Configs>,
     /// The settings of all brokers.
     pub default_broker_configs: Configs,
+    /// The subscriptions to metrics of clients, by name; each has a setting.
+    pub client_metrics: Arc<BTreeMap<String, Configs>>,
     topics: Arc<BTreeMap<TopicName, Arc<Topic>>>,
     names: Arc<BTreeMap<TopicId, TopicName>>,
     /// By collision key, only of names with a `.` or a `_`: others collide with nothing.
@@ -76,6 +78,7 @@ impl ClusterImage {
             features: BTreeMap::new(),
             broker_configs: BTreeMap::new(),
             default_broker_configs: BTreeMap::new(),
+            client_metrics: Arc::default(),
             topics: Arc::default(),
             names: Arc::default(),
             collisions: Arc::default(),
@@ -132,6 +135,9 @@ impl ClusterImage {
         let defaults = config_records(ConfigResource::Brokers, &self.default_broker_configs);
         let configs =
             self.broker_configs.iter().flat_map(|(id, configs)| config_records(ConfigResource::Broker(*id), configs));
+        let client_metrics = self.client_metrics.iter();
+        let client_metrics = client_metrics
+            .flat_map(|(name, configs)| config_records(ConfigResource::ClientMetrics(name.clone()), configs));
         let producer_ids = Record::ProducerIds { next: self.next_producer_id, broker: BrokerId(-1) };
         let topics = self.topics.values().flat_map(|topic| {
             let first = Record::Topic { name: topic.name.clone(), id: topic.id, created_at: topic.created_at };
@@ -140,7 +146,8 @@ impl ClusterImage {
                 .chain(config_records(ConfigResource::Topic(topic.id), &topic.configs))
                 .chain(partitions.map(|(index, partition)| Record::of_partition(topic.id, index, partition)))
         });
-        levels.chain(brokers).chain(defaults).chain(configs).chain(std::iter::once(producer_ids)).chain(topics)
+        let settings = defaults.chain(configs).chain(client_metrics);
+        levels.chain(brokers).chain(settings).chain(std::iter::once(producer_ids)).chain(topics)
     }
 
     /// The image that [`ClusterImage::records`] was asked of.
@@ -199,19 +206,7 @@ impl ClusterImage {
                 put_partition(self.topic_mut(*topic)?, *partition, value)
             }
             Record::RemoveTopic { id } => self.remove_topic(*id),
-            Record::Config { resource, name, value } => {
-                let configs = match resource {
-                    ConfigResource::Topic(id) => &mut self.topic_mut(*id)?.configs,
-                    ConfigResource::Broker(id) => self.broker_configs.entry(*id).or_default(),
-                    ConfigResource::Brokers => &mut self.default_broker_configs,
-                };
-                match value {
-                    Some(value) => configs.insert(name.clone(), value.clone()),
-                    None => configs.remove(name),
-                };
-                self.broker_configs.retain(|_, configs| !configs.is_empty());
-                Ok(())
-            }
+            Record::Config { resource, name, value } => self.set_config(resource, name, value.as_deref()),
             Record::ProducerIds { next, broker: _ } => {
                 if *next < self.next_producer_id {
                     return Err(Inconsistent::Counter("the next producer id"));
@@ -228,6 +223,26 @@ impl ClusterImage {
             }
             Record::NextLeaderEpochs { leader } => self.next_leader_epochs(*leader),
         }
+    }
+
+    fn set_config(&mut self, resource: &ConfigResource, name: &str, value: Option<&str>) -> Result<(), Inconsistent> {
+        match resource {
+            ConfigResource::Topic(id) => set(&mut self.topic_mut(*id)?.configs, name, value),
+            ConfigResource::Brokers => set(&mut self.default_broker_configs, name, value),
+            ConfigResource::Broker(id) => {
+                set(self.broker_configs.entry(*id).or_default(), name, value);
+                self.broker_configs.retain(|_, configs| !configs.is_empty());
+            }
+            ConfigResource::ClientMetrics(subscription) => {
+                let subscriptions = Arc::make_mut(&mut self.client_metrics);
+                let configs = subscriptions.entry(subscription.clone()).or_default();
+                set(configs, name, value);
+                if configs.is_empty() {
+                    subscriptions.remove(subscription);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn insert_topic(&mut self, topic: Topic) -> Result<(), Inconsistent> {
@@ -276,6 +291,13 @@ impl ClusterImage {
         }
         Ok(())
     }
+}
+
+fn set(configs: &mut Configs, name: &str, value: Option<&str>) {
+    match value {
+        Some(value) => configs.insert(name.to_owned(), value.to_owned()),
+        None => configs.remove(name),
+    };
 }
 
 fn may_collide(name: &TopicName) -> bool {

@@ -106,6 +106,8 @@ pub enum ConfigResource {
     Broker(BrokerId),
     /// The default of all brokers.
     Brokers,
+    /// A subscription to metrics of clients, by its name (KIP-714).
+    ClientMetrics(String),
 }
 
 impl Record {

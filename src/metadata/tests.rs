@@ -102,14 +102,17 @@ fn the_epoch_of_a_broker_is_the_index_of_its_entry() {
 }
 
 #[test]
-fn settings_are_set_and_removed_for_topics_brokers_and_all_brokers() {
+fn settings_are_set_and_removed_for_all_that_has_some() {
     let one = ConfigResource::Broker(BrokerId(1));
+    let subscription = ConfigResource::ClientMetrics("sub".into());
     let mut image = applied(&[
         topic("a", 1),
         config(ConfigResource::Topic(id(1)), "x", Some("1")),
         config(one.clone(), "y", Some("2")),
         config(ConfigResource::Brokers, "z", Some("3")),
+        config(subscription.clone(), "metrics", Some("*")),
     ]);
+    assert_eq!(image.client_metrics["sub"]["metrics"], "*");
     assert_eq!(image.topic("a").unwrap().configs["x"], "1");
     assert_eq!(image.broker_configs[&BrokerId(1)]["y"], "2");
     assert_eq!(image.default_broker_configs["z"], "3");
@@ -117,10 +120,12 @@ fn settings_are_set_and_removed_for_topics_brokers_and_all_brokers() {
         config(ConfigResource::Topic(id(1)), "x", None),
         config(one, "y", None),
         config(ConfigResource::Brokers, "z", None),
+        config(subscription, "metrics", None),
     ];
     image.apply(6, &removals).unwrap();
     assert!(image.topic("a").unwrap().configs.is_empty());
     assert!(image.broker_configs.is_empty() && image.default_broker_configs.is_empty());
+    assert!(image.client_metrics.is_empty(), "a subscription is its settings");
 }
 
 #[test]
@@ -188,6 +193,7 @@ fn an_image_comes_back_from_its_records() {
         config(ConfigResource::Topic(id(1)), "x", Some("1")),
         config(ConfigResource::Broker(BrokerId(1)), "y", Some("2")),
         config(ConfigResource::Brokers, "z", Some("3")),
+        config(ConfigResource::ClientMetrics("sub".into()), "metrics", Some("*")),
         Record::ProducerIds { next: ProducerId(3000), broker: BrokerId(1) },
         feature("metadata.version", 27),
     ]);
@@ -208,6 +214,7 @@ fn records_are_read_as_the_first_version_wrote_them() {
         r#"{"Config":{"resource":{"Topic":"AAAAAAAAAAAAAAAAAAAAAQ"},"name":"x","value":"1"}}"#,
         r#"{"Config":{"resource":{"Broker":1},"name":"x","value":null}}"#,
         r#"{"Config":{"resource":"Brokers","name":"x","value":null}}"#,
+        r#"{"Config":{"resource":{"ClientMetrics":"sub"},"name":"metrics","value":"*"}}"#,
         r#"{"ProducerIds":{"next":1000,"broker":1}}"#,
         r#"{"NextLeaderEpochs":{"leader":1}}"#,
         r#"{"FeatureLevel":{"name":"metadata.version","level":27}}"#,
@@ -220,6 +227,7 @@ fn records_are_read_as_the_first_version_wrote_them() {
         config(ConfigResource::Topic(id(1)), "x", Some("1")),
         config(ConfigResource::Broker(BrokerId(1)), "x", None),
         config(ConfigResource::Brokers, "x", None),
+        config(ConfigResource::ClientMetrics("sub".into()), "metrics", Some("*")),
         Record::ProducerIds { next: ProducerId(1000), broker: BrokerId(1) },
         Record::NextLeaderEpochs { leader: BrokerId(1) },
         feature("metadata.version", 27),

@@ -4,14 +4,15 @@
 //! * what is hosted is one immutable value, replaced as a whole: a lookup takes no lock;
 //! * the data directory follows the metadata: a folder whose topic the metadata does not know is left over from a
 //!   creation or deletion that a crash cut short, and goes;
-//! * an image counts as applied when its partitions take appends.
+//! * the broker's settings from run time are those of the applied image: new ones are published, and given to all logs,
+//!   before a partition is opened by them;
+//! * an image counts as applied when its partitions take appends, by its settings.
 //!
 //! Source: `kafka.server.ReplicaManager`, `BrokerMetadataPublisher`.
 
 use super::due::DueSyncs;
 use super::{Error, LookupError, Partition};
-use crate::config::BrokerConfig;
-use crate::config::LogConfig;
+use crate::config::{BrokerConfig, DynamicSettings, LogConfig};
 use crate::metadata::{self, ClusterImage};
 use crate::runtime::Clock;
 use crate::storage::{self, DataDirectory, Log};
@@ -114,7 +115,8 @@ impl Hosted {
 #[derive(Debug)]
 pub struct PartitionManager {
     local: BrokerId,
-    config: Arc<BrokerConfig>,
+    /// With the settings from run time.
+    config: watch::Sender<Arc<BrokerConfig>>,
     clock: Clock,
     /// Gone once the manager is closed.
     directory: Mutex<Option<DataDirectory>>,
@@ -128,13 +130,23 @@ impl PartitionManager {
     pub fn new(config: Arc<BrokerConfig>, directory: DataDirectory, clock: Clock) -> PartitionManager {
         PartitionManager {
             local: config.node_id,
-            config,
+            config: watch::Sender::new(config),
             clock,
             directory: Mutex::new(Some(directory)),
             hosted: ArcSwap::default(),
             applied: watch::Sender::new(0),
             due: Arc::default(),
         }
+    }
+
+    /// The broker's configuration, with the settings from run time that the applied image says.
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.config.borrow().clone()
+    }
+
+    /// The broker's configuration, and news of it.
+    pub fn subscribe_config(&self) -> watch::Receiver<Arc<BrokerConfig>> {
+        self.config.subscribe()
     }
 
     /// What is hosted now.
@@ -147,7 +159,7 @@ impl PartitionManager {
     /// # Errors
     /// What the system says.
     pub fn space(&self) -> io::Result<(u64, u64)> {
-        let space = rustix::fs::statvfs(&self.config.data_dir)?;
+        let space = rustix::fs::statvfs(&self.config().data_dir)?;
         Ok((space.f_blocks.saturating_mul(space.f_frsize), space.f_bavail.saturating_mul(space.f_frsize)))
     }
 
@@ -202,10 +214,47 @@ impl PartitionManager {
             before.by_id.get(&topic.id).filter(|hosted| Arc::ptr_eq(&hosted.metadata, topic)).cloned()
         };
         let mut topics: Vec<_> = image.topics().filter_map(is_unchanged).collect();
+        if self.follow_settings(image) {
+            topics.iter().for_each(|topic| self.configure(topic));
+        }
         let changed: Vec<_> = image.topics().filter(|topic| is_unchanged(topic).is_none()).collect();
         topics.extend(self.host(directory, &changed, &before));
         self.hosted.store(Arc::new(Hosted::of(topics)));
         self.applied.send_replace(image.index);
+    }
+
+    /// Takes over the settings of brokers from run time; whether they are others than before.
+    fn follow_settings(&self, image: &ClusterImage) -> bool {
+        let dynamic = DynamicSettings {
+            defaults: image.default_broker_configs.clone(),
+            own: image.broker_configs.get(&self.local).cloned().unwrap_or_default(),
+        };
+        let config = self.config();
+        if *config.dynamic() == dynamic {
+            return false;
+        }
+        match config.with_dynamic(&dynamic) {
+            Ok(config) => {
+                self.config.send_replace(Arc::new(config));
+                true
+            }
+            // The controller refuses what is invalid; this is a log written by another version, or a host that is no longer
+            // known.
+            Err(e) => {
+                error!(error = e, "the broker's settings from run time are invalid; those before them stay");
+                false
+            }
+        }
+    }
+
+    fn configure(&self, topic: &HostedTopic) {
+        let config = self.config_of(&topic.metadata);
+        for partition in topic.here() {
+            if let Err(e) = partition.set_config(config.clone()) {
+                let TopicPartition { topic, partition } = partition.topic_partition();
+                error!(%topic, %partition, error = %e, "the partition did not get the broker's settings");
+            }
+        }
     }
 
     /// Tries again to open the partitions for which there was no room. Blocks on the disk.
@@ -232,7 +281,7 @@ impl PartitionManager {
         let configs: Vec<LogConfig> = topics.iter().map(|topic| self.config_of(topic)).collect();
         let jobs: Vec<(usize, usize)> =
             topics.iter().enumerate().flat_map(|(i, topic)| (0..topic.partitions.len()).map(move |p| (i, p))).collect();
-        let threads = self.config.storage.recovery_threads as usize;
+        let threads = self.config().storage.recovery_threads as usize;
         let mut done = in_parallel(threads, jobs.len(), |job| {
             let (i, index) = jobs[job];
             match before.by_id.get(&topics[i].id).and_then(|known| known.partitions.get(index)) {
@@ -251,10 +300,11 @@ impl PartitionManager {
     }
 
     fn config_of(&self, topic: &metadata::Topic) -> LogConfig {
-        LogConfig::resolve(&topic.configs, &self.config).unwrap_or_else(|e| {
+        let broker = self.config();
+        LogConfig::resolve(&topic.configs, &broker).unwrap_or_else(|e| {
             // The controller refuses what cannot be resolved; this is a log written by another version.
             error!(topic = %topic.name, error = %e, "a setting of the topic is invalid; using the broker's");
-            self.config.log.clone()
+            broker.log.clone()
         })
     }
 
@@ -310,9 +360,9 @@ impl PartitionManager {
 
     /// Forgets producers that were idle for too long.
     pub fn expire_producers(&self) {
-        let now = self.clock.now();
+        let (now, expiry) = (self.clock.now(), self.config().storage.producer_expiry);
         for partition in self.online() {
-            partition.log().expire_producers(now, self.config.storage.producer_expiry);
+            partition.log().expire_producers(now, expiry);
         }
     }
 
@@ -349,7 +399,7 @@ impl PartitionManager {
     pub fn find_old_records(&self) -> Option<Duration> {
         let now = self.clock.now();
         let due_in = self.online().iter().filter_map(|partition| partition.sync_if_old(now)).min();
-        self.config.storage.flush_check_interval.or(due_in)
+        self.config().storage.flush_check_interval.or(due_in)
     }
 
     /// Changes with every image that was applied.

@@ -6,8 +6,8 @@ use crate::metadata::Record;
 use openraft::{BasicNode, Config, SnapshotPolicy};
 use serde::{Deserialize, Serialize};
 
-/// The newest format of entries, of the log, the vote and of snapshots that this version knows and writes. 2 added the
-/// record of a feature's level.
+/// The newest format of entries, of the log, the vote and of snapshots that this version knows and writes. 2 added
+/// the levels of features and the settings of clients' metrics.
 pub(super) const FORMAT: u32 = 2;
 
 openraft::declare_raft_types!(

@@ -1,27 +1,29 @@
 //! How many connections there may be: `max.connections`, `max.connections.per.ip` and its overrides.
 //!
-//! Invariants: at the limit of all, the broker stops accepting until one closes; at the limit of an address, the new
-//! connection is closed at once. Both as Kafka does (`kafka.network.ConnectionQuotas`).
+//! Invariants:
+//! * at the limit of all, the broker stops accepting until one closes; at the limit of an address, the new connection is
+//!   closed at once. Both as Kafka does (`kafka.network.ConnectionQuotas`);
+//! * limits that are changed at run time count for the next connection; those that are open stay.
 
-use crate::config::NetworkConfig;
+use crate::config::BrokerConfig;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 
 #[derive(Debug)]
 pub(super) struct Limits {
-    all: Arc<Semaphore>,
-    per_address: u32,
-    overrides: BTreeMap<IpAddr, u32>,
+    config: watch::Receiver<Arc<BrokerConfig>>,
+    /// How many connections there are, or are about to be.
+    open: Arc<watch::Sender<u32>>,
     addresses: Arc<Mutex<HashMap<IpAddr, u32>>>,
 }
 
-/// Room for one more connection, from wherever it comes.
+/// Room for one more connection, from wherever it comes; free again when dropped.
 #[derive(Debug)]
 pub(super) struct Room {
-    _permit: OwnedSemaphorePermit,
+    open: Arc<watch::Sender<u32>>,
 }
 
 /// A connection's place; free again when dropped.
@@ -33,25 +35,41 @@ pub(super) struct Admission {
 }
 
 impl Limits {
-    pub(super) fn new(network: &NetworkConfig) -> Limits {
-        let all = (network.connections_max as usize).min(Semaphore::MAX_PERMITS);
-        Limits {
-            all: Arc::new(Semaphore::new(all)),
-            per_address: network.connections_per_address_max,
-            overrides: network.connections_per_address_overrides.clone(),
-            addresses: Arc::default(),
-        }
+    pub(super) fn new(config: watch::Receiver<Arc<BrokerConfig>>) -> Limits {
+        Limits { config, open: Arc::new(watch::Sender::new(0)), addresses: Arc::default() }
     }
 
     /// Waits until there may be one more connection.
     pub(super) async fn room(&self) -> Room {
-        Room { _permit: self.all.clone().acquire_owned().await.expect("the semaphore is never closed") }
+        // News from after the look count: what closes between it and the wait is not missed.
+        let (mut config, mut open) = (self.config.clone(), self.open.subscribe());
+        loop {
+            let max = config.borrow_and_update().network.connections_max;
+            open.mark_unchanged();
+            let is_taken = self.open.send_if_modified(|open| {
+                let is_free = *open < max;
+                *open += u32::from(is_free);
+                is_free
+            });
+            if is_taken {
+                return Room { open: self.open.clone() };
+            }
+            tokio::select! {
+                closed = open.changed() => closed.expect("the limits hold the sender"),
+                // When nobody is left to change them, the limits stay.
+                Ok(()) = config.changed() => {}
+            }
+        }
     }
 
     /// A place for a connection from `address`, unless that has too many.
     pub(super) fn admit(&self, address: IpAddr, room: Room) -> Option<Admission> {
         let address = address.to_canonical();
-        let max = self.overrides.get(&address).copied().unwrap_or(self.per_address);
+        let max = {
+            let network = &self.config.borrow().network;
+            let per_address = network.connections_per_address_max;
+            network.connections_per_address_overrides.get(&address).copied().unwrap_or(per_address)
+        };
         let mut addresses = self.addresses.lock();
         let count = addresses.entry(address).or_default();
         if *count >= max {
@@ -62,6 +80,12 @@ impl Limits {
         }
         *count += 1;
         Some(Admission { address, addresses: self.addresses.clone(), _room: room })
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.open.send_modify(|open| *open -= 1);
     }
 }
 
@@ -82,17 +106,25 @@ mod tests {
     use super::*;
     use crate::config::BrokerConfig;
 
-    fn limits(all: u32, per_address: u32, overrides: &[(&str, u32)]) -> Limits {
-        let mut network = BrokerConfig::default().network;
+    type Changes = watch::Sender<Arc<BrokerConfig>>;
+
+    fn config(all: u32, per_address: u32, overrides: &[(&str, u32)]) -> Arc<BrokerConfig> {
+        let mut config = BrokerConfig::default();
+        let network = &mut config.network;
         (network.connections_max, network.connections_per_address_max) = (all, per_address);
         network.connections_per_address_overrides =
             overrides.iter().map(|(address, max)| (address.parse().unwrap(), *max)).collect();
-        Limits::new(&network)
+        Arc::new(config)
+    }
+
+    fn limits(all: u32, per_address: u32, overrides: &[(&str, u32)]) -> (Limits, Changes) {
+        let changes = watch::Sender::new(config(all, per_address, overrides));
+        (Limits::new(changes.subscribe()), changes)
     }
 
     #[tokio::test]
     async fn an_address_has_as_many_connections_as_it_may() {
-        let limits = limits(100, 2, &[("10.0.0.1", 0), ("10.0.0.2", 3)]);
+        let (limits, _changes) = limits(100, 2, &[("10.0.0.1", 0), ("10.0.0.2", 3)]);
         let mut kept = Vec::new();
         for (address, admitted) in [("10.0.0.1", 0), ("10.0.0.2", 3), ("10.0.0.3", 2)] {
             let address: IpAddr = address.parse().unwrap();
@@ -109,10 +141,26 @@ mod tests {
 
     #[tokio::test]
     async fn at_the_limit_of_all_there_is_room_again_when_one_closes() {
-        let limits = limits(1, 10, &[]);
+        let (limits, changes) = limits(1, 10, &[]);
         let admission = limits.admit("::1".parse().unwrap(), limits.room().await).unwrap();
         assert!(limits.room().now_or_never().is_none());
         drop(admission);
+        assert!(limits.room().now_or_never().is_some());
+        drop(changes);
+    }
+
+    #[tokio::test]
+    async fn limits_that_are_changed_count_at_once_and_wake_who_waits() {
+        let (limits, changes) = limits(1, 10, &[]);
+        let first = limits.admit("::1".parse().unwrap(), limits.room().await).unwrap();
+        let mut waiting = Box::pin(limits.room());
+        assert!((&mut waiting).now_or_never().is_none());
+        changes.send_replace(config(2, 1, &[]));
+        let room = waiting.await;
+        assert!(limits.admit("::1".parse().unwrap(), room).is_none(), "one from an address, now");
+        changes.send_replace(config(1, 1, &[]));
+        assert!(limits.room().now_or_never().is_none(), "the open one stays, and counts");
+        drop(first);
         assert!(limits.room().now_or_never().is_some());
     }
 

@@ -10,6 +10,7 @@
 mod connection;
 mod limits;
 
+use crate::config::BrokerConfig;
 use crate::handlers::{Client, Services};
 use crate::net::{Budget, Listener};
 use crate::security::Principal;
@@ -18,6 +19,7 @@ use futures_util::FutureExt;
 use limits::Limits;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
@@ -33,12 +35,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server that answers by `services` until `stop`.
-    pub fn new(services: Arc<Services>, stop: CancellationToken) -> Server {
+    /// A server that answers by `services` until `stop`, with as many connections as `config` says at the time.
+    pub fn new(services: Arc<Services>, config: watch::Receiver<Arc<BrokerConfig>>, stop: CancellationToken) -> Server {
         let network = &services.config.network;
         let memory = usize::try_from(network.request_memory_bytes).unwrap_or(usize::MAX);
         Server {
-            limits: Arc::new(Limits::new(network)),
+            limits: Arc::new(Limits::new(config)),
             budget: Budget::new(memory, network.request_bytes_max as usize),
             tasks: TaskTracker::new(),
             services,

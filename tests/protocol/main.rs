@@ -13,6 +13,7 @@ mod api_versions;
 mod cluster;
 mod configs;
 mod connections;
+mod dynamic_configs;
 mod epochs;
 mod failures;
 mod features;

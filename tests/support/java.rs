@@ -4,11 +4,14 @@
 //! * A [`Session`] runs many tools in one virtual machine; one with lines on its standard input gets a machine of its own.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 use super::broker::Broker;
 use super::kept;
@@ -139,4 +142,63 @@ fn read_answer(from: &mut impl BufRead) -> Option<Finished> {
     };
     let (output, errors) = (text(output)?, text(errors)?);
     Some(Finished { succeeded: status == 0, output, errors })
+}
+
+/// A node of Apache Kafka, with an empty data directory of its own; ended when it is dropped.
+pub struct Server {
+    process: Child,
+    address: String,
+    _directory: TempDir,
+}
+
+impl Server {
+    /// Starts one with these `name=value` settings. The feature eligible.leader.replicas is off.
+    pub fn start(tools: &Tools, settings: &[&str], timeout: Duration) -> Server {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let [port, controller] = free_ports();
+        let properties = format!(
+            "node.id=1\nprocess.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+             controller.quorum.voters=1@127.0.0.1:{controller}\nlog.dirs={}\n{}\n",
+            directory.path().join("data").display(),
+            settings.join("\n"),
+        );
+        let file = directory.path().join("server.properties");
+        std::fs::write(&file, properties).expect("the file can be written");
+        let file = file.display().to_string();
+        let feature = "eligible.leader.replicas.version=0";
+        let cluster = "AAAAAAAAAAAAAAAAAAAAAQ";
+        tools
+            .run("kafka.tools.StorageTool", &["format", "-t", cluster, "-c", &file, "--feature", feature], "")
+            .expect_success("kafka-storage format");
+        let mut command = Command::new("java");
+        command.args(["-Xmx512m", "-cp"]).arg(format!("{}/*", tools.archives.display())).args(["kafka.Kafka", &file]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let process = command.spawn().expect("Java can be started");
+        let server = Server { process, address: format!("127.0.0.1:{port}"), _directory: directory };
+        let deadline = Instant::now() + timeout;
+        while TcpStream::connect(&server.address).is_err() {
+            assert!(Instant::now() < deadline, "Apache Kafka does not listen");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        server
+    }
+
+    /// `host:port` of its plaintext listener.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Two ports that are free now: Apache Kafka must be told its own.
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
 }

@@ -35,12 +35,12 @@ fn partition(broker: &Broker, topic: &str) -> Arc<Partition> {
 async fn alter(broker: &Broker, topic: &str, name: &str, value: &str) {
     let controller = controller(&broker.config, &broker.quorum, &Clock::system());
     let changes = controller::ConfigChanges {
-        topic: topic.into(),
+        of: controller::Configured::Topic(topic.into()),
         operations: vec![(name.into(), controller::ConfigOperation::Set(Some(value.into())))],
         others: controller::Others::Stay,
     };
     let changed = controller.alter_configs(vec![changes], controller::Mode::Apply).await.unwrap();
-    changed.reply[0].1.as_ref().unwrap();
+    changed.reply[0].as_ref().unwrap();
     broker.partitions.wait_applied(changed.index).await;
 }
 

@@ -125,7 +125,7 @@ fn what_harms_nobody_is_taken_with_a_warning_and_shown() {
     let entries = broker_entries(&config);
     let shown = |name: &str| entries.iter().find(|entry| entry.name == name).and_then(|entry| entry.value.as_deref());
     assert_eq!((shown("num.io.threads"), shown("num.network.threads")), (Some("16"), Some("3")));
-    assert_eq!(shown("background.threads"), None, "nobody set it");
+    assert_eq!(shown("background.threads"), Some("10"), "nobody set it");
     assert!(from_overrides(&["num.io.threads=0"]).unwrap_err().ends_with("Value must be at least 1"));
 }
 
@@ -226,7 +226,8 @@ fn properties_become_a_file_that_configures_the_same() {
     let ours = BrokerConfig::parse("klamm.toml", &imported.text, &Flags::default()).unwrap();
     let theirs = from_overrides(SHIPPED).unwrap();
     assert_eq!(ours.warnings, []);
-    assert_eq!(BrokerConfig { settings: theirs.settings.clone(), warnings: theirs.warnings.clone(), ..ours }, theirs);
+    let (settings, effective) = (theirs.settings.clone(), theirs.effective.clone());
+    assert_eq!(BrokerConfig { settings, effective, warnings: theirs.warnings.clone(), ..ours }, theirs);
     assert_eq!(imported.warnings.len(), theirs.warnings.len());
 }
 
@@ -268,7 +269,8 @@ fn the_smallest_file_says_where_the_data_lies_and_where_to_listen() {
     assert_eq!((config.data_dir.to_str(), config.listeners[0].bind.port), (Some("/var/lib/klamm"), 9092));
     let defaults = BrokerConfig::default();
     let (data_dir, listeners) = (config.data_dir.clone(), config.listeners.clone());
-    let expected = BrokerConfig { data_dir, listeners, settings: config.settings.clone(), ..defaults };
+    let (settings, effective) = (config.settings.clone(), config.effective.clone());
+    let expected = BrokerConfig { data_dir, listeners, settings, effective, ..defaults };
     assert_eq!(config, expected, "it sets nothing else");
 }
 
@@ -356,7 +358,7 @@ fn a_topic_shows_what_it_set_without_effect() {
     };
     let plain = BrokerConfig::default();
     assert_eq!(shown(&plain, "preallocate"), Some(("true".into(), ConfigSource::DynamicTopic)));
-    assert_eq!(shown(&plain, "min.cleanable.dirty.ratio"), None);
-    let set = from_overrides(&["log.cleaner.min.cleanable.ratio=0.25"]).unwrap();
-    assert_eq!(shown(&set, "min.cleanable.dirty.ratio"), Some(("0.25".into(), ConfigSource::StaticBroker)));
+    assert_eq!(shown(&plain, "compression.lz4.level"), Some(("9".into(), ConfigSource::Default)));
+    let set = from_overrides(&["compression.lz4.level=4"]).unwrap();
+    assert_eq!(shown(&set, "compression.lz4.level"), Some(("4".into(), ConfigSource::StaticBroker)));
 }

@@ -1,0 +1,213 @@
+//! What is set at run time, for all brokers or for one, upon the static configuration.
+//!
+//! Invariants:
+//! * one broker's value wins over that for all brokers, both over the file, the environment and the command line;
+//! * what would result is checked as a whole, in the order and in the words of Kafka;
+//! * a name that Kafka does not know is refused: Kafka keeps it for plug-ins, which there are none of here.
+//!
+//! Called by the controller before it agrees to a change, and by whoever follows the metadata. After Kafka's
+//! `DynamicBrokerConfig`.
+
+use super::error::{Error, Place};
+use super::names::is_of_one_listener;
+use super::setting::{Kind, Setting, Update};
+use super::settings::{Assignment, Layer};
+use super::{BrokerConfig, broker_table};
+use std::collections::BTreeMap;
+
+/// The settings that were set at run time, as texts under Kafka's names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DynamicSettings {
+    /// For all brokers.
+    pub defaults: BTreeMap<String, String>,
+    /// For this broker.
+    pub own: BTreeMap<String, String>,
+}
+
+impl DynamicSettings {
+    /// What counts of them for `name`.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.own.get(name).or_else(|| self.defaults.get(name)).map(String::as_str)
+    }
+}
+
+/// Whose settings a change at run time is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DynamicLevel {
+    /// All brokers'.
+    Defaults,
+    /// This broker's.
+    Own,
+}
+
+/// Why a setting cannot be changed at run time: one variant per error of Kafka's, with the text for the client.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DynamicRefusal {
+    /// `INVALID_REQUEST`.
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// `INVALID_CONFIG`.
+    #[error("{0}")]
+    InvalidConfig(String),
+}
+
+/// The settings that Kafka changes for single listeners only (`DynamicSecurityConfigs`).
+const ONLY_OF_ONE_LISTENER: &[&str] = &[
+    "ssl.key.password",
+    "ssl.keystore.certificate.chain",
+    "ssl.keystore.key",
+    "ssl.keystore.location",
+    "ssl.keystore.password",
+    "ssl.keystore.type",
+    "ssl.truststore.certificates",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+    "ssl.truststore.type",
+];
+
+/// What Kafka changes at run time, and this broker at its start only.
+const AT_THE_START_ONLY: &[&str] = &["listener.security.protocol.map", "listeners"];
+
+/// Numbers of threads, which Kafka lets grow to the double and shrink to the half at a time.
+const THREADS: &[&str] = &[
+    "background.threads",
+    "num.io.threads",
+    "num.network.threads",
+    "num.recovery.threads.per.data.dir",
+    "num.replica.fetchers",
+];
+
+/// The setting of this name that can be set at run time, though perhaps in vain.
+pub(super) fn find(name: &str) -> Option<&'static Setting> {
+    broker_table::find(name).or_else(|| broker_table::THROTTLES.iter().find(|setting| setting.name == name))
+}
+
+/// The list that APPEND and SUBTRACT begin with where nothing is set at run time; Kafka's own default.
+///
+/// # Errors
+/// There is no setting of this name, or it is no list.
+pub fn broker_list_default(name: &str, verb: &str) -> Result<String, DynamicRefusal> {
+    match find(name) {
+        None => Err(DynamicRefusal::InvalidConfig(unknown(name))),
+        Some(setting) if setting.kind == Kind::List => Ok(setting.default.unwrap_or_default().to_owned()),
+        Some(_) => {
+            let verb = verb.to_lowercase();
+            let text = format!("Config value {verb} is not allowed for config key: {name}");
+            Err(DynamicRefusal::InvalidConfig(text))
+        }
+    }
+}
+
+impl BrokerConfig {
+    /// What of it was set at run time.
+    pub fn dynamic(&self) -> &DynamicSettings {
+        &self.dynamic
+    }
+
+    /// This broker's configuration with other settings from run time.
+    ///
+    /// # Errors
+    /// Kafka's sentence about the first that is wrong by itself or does not go together with the others.
+    pub fn with_dynamic(&self, dynamic: &DynamicSettings) -> Result<BrokerConfig, String> {
+        let mut effective = self.settings.clone();
+        for texts in [&dynamic.defaults, &dynamic.own] {
+            effective = effective.overlaid(layer(texts)).map_err(Error::into_message)?;
+        }
+        let mut config = BrokerConfig::resolve(effective, self.compressed_batches).map_err(Error::into_message)?;
+        config.warnings.clone_from(&self.warnings);
+        config.settings.clone_from(&self.settings);
+        config.dynamic.clone_from(dynamic);
+        Ok(config)
+    }
+
+    /// Whether the settings of `level` from run time may change so.
+    ///
+    /// # Errors
+    /// Kafka's error about the first that may not.
+    pub fn check_dynamic(
+        &self,
+        level: DynamicLevel,
+        before: &DynamicSettings,
+        after: &DynamicSettings,
+    ) -> Result<(), DynamicRefusal> {
+        let changed = match level {
+            DynamicLevel::Defaults => &after.defaults,
+            DynamicLevel::Own => &after.own,
+        };
+        check_names(changed)?;
+        let invalid = |text: String| DynamicRefusal::InvalidRequest(text);
+        for (name, text) in changed {
+            let setting = find(name).expect("names were checked");
+            setting.parse(text).map_err(|error| invalid(error.to_string()))?;
+        }
+        if level == DynamicLevel::Defaults {
+            let text = "Cannot update these configs at default cluster level, broker id must be specified";
+            refuse_all(changed, text, |setting| setting.update == Update::PerBroker)?;
+        }
+        for (name, text) in changed {
+            let at_start = || broker_table::find(name).and_then(|_| self.settings.text(name));
+            let now = before.text(name).or_else(at_start).unwrap_or_default();
+            check_at_run_time(name, now.trim(), text).map_err(invalid)?;
+        }
+        self.with_dynamic(after).map(|_| ()).map_err(invalid)
+    }
+}
+
+/// What is allowed at a start, and not on the way from `now`.
+fn check_at_run_time(name: &str, now: &str, text: &str) -> Result<(), String> {
+    if AT_THE_START_ONLY.contains(&name) && text.trim() != now {
+        return Err(format!(
+            "Invalid value {text} for configuration {name}: Listeners are opened at the start only: change the file and \
+             restart"
+        ));
+    }
+    let numbers = text.trim().parse::<i64>().ok().zip(now.parse::<i64>().ok());
+    let Some((new, current)) = numbers.filter(|_| THREADS.contains(&name)) else { return Ok(()) };
+    let bound = match new {
+        _ if new > current * 2 => "should not be greater than double",
+        _ if new < current / 2 => "should be at least half",
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation failed for \
+         {name}={new}, value {bound} the current value {current} for configuration Invalid dynamic configuration"
+    ))
+}
+
+fn check_names(changed: &BTreeMap<String, String>) -> Result<(), DynamicRefusal> {
+    refuse_all(changed, "Cannot update these configs dynamically", |setting| setting.update == Update::ReadOnly)?;
+    let text = "These security configs can be dynamically updated only per-listener using the listener prefix";
+    refuse_all(changed, text, |setting| ONLY_OF_ONE_LISTENER.contains(&setting.name))?;
+    match changed.keys().find(|name| find(name).is_none()) {
+        Some(name) => Err(DynamicRefusal::InvalidConfig(unknown(name))),
+        None => Ok(()),
+    }
+}
+
+fn unknown(name: &str) -> String {
+    match is_of_one_listener(name) {
+        true => format!("'{name}' is for one listener alone, which is not served yet: leave it out"),
+        false => format!("Unknown config name: {name}"),
+    }
+}
+
+fn refuse_all(
+    changed: &BTreeMap<String, String>,
+    text: &str,
+    is_refused: impl Fn(&Setting) -> bool,
+) -> Result<(), DynamicRefusal> {
+    let refused: Vec<&str> =
+        changed.keys().filter_map(|name| find(name)).filter(|s| is_refused(s)).map(|s| s.name).collect();
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(DynamicRefusal::InvalidRequest(format!("{text}: [{}]", refused.join(", ")))),
+    }
+}
+
+/// A layer of what the broker's table knows; throttles resolve to nothing.
+fn layer(texts: &BTreeMap<String, String>) -> Layer {
+    let assigned = texts.iter().filter_map(|(name, text)| {
+        Some(Assignment { setting: broker_table::find(name)?, text: text.clone(), place: Place::RunTime })
+    });
+    Layer { typed: Vec::new(), verbatim: assigned.collect() }
+}
