@@ -144,12 +144,14 @@ async fn alter(
 
 fn refusal(services: &Services, client: &Client, named: &Named, twice: bool) -> Option<Refusal> {
     if twice {
-        let text = format!("Each resource must appear at most once. Found '{}' more than once.", named.name);
-        return Some((ErrorCode::InvalidRequest, text));
+        return Some((ErrorCode::InvalidRequest, "Each resource must appear at most once.".into()));
     }
     if named.kind != TOPIC {
         let text = format!("Settings of resources of type {} cannot be changed at run time yet", named.kind);
         return Some((ErrorCode::InvalidRequest, text));
+    }
+    if named.name.is_empty() {
+        return Some((ErrorCode::InvalidRequest, "Default topic resources are not allowed.".into()));
     }
     let resource = Resource::Topic(&named.name);
     match services.authorizer.allows(&client.principal, Operation::AlterConfigs, resource) {

@@ -80,11 +80,11 @@ fn wanted(version: i16, request: &MetadataRequest) -> Result<Wanted, ErrorCode> 
     }
     let ids: BTreeSet<_> = topics.iter().map(|t| TopicId(t.topic_id)).filter(|id| *id != TopicId::NONE).collect();
     let names: BTreeSet<_> = topics.iter().filter_map(|t| t.name.as_ref()).map(|name| name.to_string()).collect();
-    // A topic is asked for by its name or by its id, and all of one request in the same way.
-    match (names.is_empty(), ids.is_empty()) {
-        (_, true) if names.len() <= topics.len() && topics.iter().all(|t| t.name.is_some()) => Ok(Wanted::Names(names)),
-        (true, false) if topics.iter().all(|t| !t.topic_id.is_nil()) => Ok(Wanted::Ids(ids)),
-        _ => Err(ErrorCode::InvalidRequest),
+    // As in Kafka, names count for nothing beside an id.
+    match ids.is_empty() {
+        false => Ok(Wanted::Ids(ids)),
+        true if topics.iter().all(|topic| topic.name.is_some()) => Ok(Wanted::Names(names)),
+        true => Err(ErrorCode::InvalidRequest),
     }
 }
 
