@@ -1,0 +1,9 @@
+//! The steps, one file per family of APIs.
+
+pub mod cluster;
+pub mod configs;
+pub mod metadata;
+pub mod placement;
+pub mod producing;
+pub mod reading;
+pub mod topics;
