@@ -2,7 +2,7 @@
 
 use kafka_protocol::messages::ApiKey;
 
-use super::cases::{cluster, configs, metadata, placement, producing, reading, topics};
+use super::cases::{clients, cluster, configs, metadata, placement, producing, reading, topics};
 use super::scenario::{Run, Scenario};
 
 pub static SCENARIOS: &[Scenario] = &[
@@ -30,6 +30,11 @@ pub static SCENARIOS: &[Scenario] = &[
     of("api-versions", ApiKey::ApiVersions, cluster::api_versions),
     of("describe-cluster", ApiKey::DescribeCluster, cluster::describe_cluster),
     of("describe-quorum", ApiKey::DescribeQuorum, cluster::describe_quorum),
+    of("update-features", ApiKey::UpdateFeatures, cluster::update_features),
+    of("unregister-broker", ApiKey::UnregisterBroker, cluster::unregister_broker),
+    of("describe-client-quotas", ApiKey::DescribeClientQuotas, clients::describe_quotas),
+    of("alter-client-quotas", ApiKey::AlterClientQuotas, clients::alter_quotas),
+    of("describe-user-scram-credentials", ApiKey::DescribeUserScramCredentials, clients::describe_scram),
 ];
 
 const fn of(name: &'static str, api: ApiKey, steps: fn(&mut Run)) -> Scenario {

@@ -13,7 +13,8 @@ use super::render::Value;
 
 /// What becomes of a field.
 enum Instead {
-    /// `<name-1>`, `<name-2>` in the order in which the values are first seen; 0, −1 and the empty id stay.
+    /// `<name 1>`, `<name 2>` in the order in which the values are first seen; −1, the empty id and, but for producers, 0
+    /// stay.
     Counted(&'static str),
     /// The same words for every value; −1 and null stay.
     Words(&'static str),
@@ -21,15 +22,19 @@ enum Instead {
 
 use Instead::{Counted, Words};
 
+/// The ids of producers begin at 0.
+const PRODUCER_ID: &str = "producer id";
+
 /// The response or record that the field is in (`*`: any), the field, what becomes of it, and why it must differ.
 const RULES: &[(&str, &str, Instead, &str)] = &[
     ("*", "cluster_id", Words("<cluster id>"), "drawn when a cluster is made"),
     ("*", "host", Words("<host>"), "where the broker runs"),
     ("*", "port", Words("<port>"), "free ports"),
     ("*", "topic_id", Counted("topic id"), "drawn when a topic is made"),
-    ("*", "producer_id", Counted("producer id"), "counted over all producers that ask"),
+    ("*", "producer_id", Counted(PRODUCER_ID), "counted over all producers that ask"),
     ("*", "session_id", Counted("session id"), "drawn at random"),
     ("*", "log_append_time_ms", Words("<time>"), "the broker's clock"),
+    ("Batch", "log_append_time", Words("<time>"), "the broker's clock"),
     ("*", "log_dir", Words("<log directory>"), "where the broker keeps its data"),
     ("*", "total_bytes", Words("<bytes>"), "the size of the machine's disk"),
     ("*", "usable_bytes", Words("<bytes>"), "how full the machine's disk is"),
@@ -44,6 +49,9 @@ const RULES: &[(&str, &str, Instead, &str)] = &[
 /// What stands between these in any text becomes `<times>`: the bounds of a timestamp, which move with the clock.
 const TIMES: (&str, &str) = ("within [", "]");
 
+/// All of an item, to sort by.
+const EVERYTHING: &str = "*";
+
 /// Lists that Apache Kafka answers in the order of a hash table: the response, the list, what it is sorted by here.
 const UNORDERED: &[(&str, &str, &str)] = &[
     ("MetadataResponse", "topics", "name"),
@@ -56,6 +64,11 @@ const UNORDERED: &[(&str, &str, &str)] = &[
     ("CreatePartitionsResponse", "results", "name"),
     ("DeleteTopicsResponse", "responses", "name"),
     ("DescribeConfigsResponse", "configs", "name"),
+    ("AlterClientQuotasResponse", "entity", "entity_type"),
+    ("DescribeClientQuotasResponse", "entity", "entity_type"),
+    ("DescribeClientQuotasResponse", "values", "key"),
+    ("DescribeClientQuotasResponse", "entries", EVERYTHING),
+    ("DescribeUserScramCredentialsResponse", "results", "user"),
     ("DescribeLogDirsResponse", "topics", "name"),
     ("DescribeLogDirsResponse", "partitions", "partition_index"),
     ("ListConfigResourcesResponse", "config_resources", "resource_name"),
@@ -85,13 +98,19 @@ impl Names {
         self.pieces.push((URL_SAFE_NO_PAD.encode(id.as_bytes()), name));
     }
 
+    /// Makes known the id of the run's producer.
+    pub fn know_producer(&mut self, id: i64) {
+        self.counted.insert((PRODUCER_ID, id.to_string()), "<id of the producer>".to_owned());
+    }
+
     /// A number, id or null as it is shown.
     pub fn bare(&mut self, root: &str, field: &str, value: &str) -> String {
         match instead(root, field) {
             None => value.to_owned(),
             Some(Words(words)) => if value == "-1" || value == "null" { value } else { words }.to_owned(),
             Some(Counted(kind)) => {
-                if value == "0" || value == "-1" || value == Uuid::nil().to_string() {
+                let is_none = value == "0" && *kind != PRODUCER_ID;
+                if is_none || value == "-1" || value == Uuid::nil().to_string() {
                     return value.to_owned();
                 }
                 let next = 1 + self.counted.keys().filter(|(of, _)| of == kind).count();
@@ -144,6 +163,9 @@ fn instead(root: &str, field: &str) -> Option<&'static Instead> {
 }
 
 fn sort_key(item: &Value, key: &str) -> (usize, String) {
+    if key == EVERYTHING {
+        return (0, format!("{item:?}"));
+    }
     let Value::Struct(_, fields) = item else { panic!("only structs are sorted: {item:?}") };
     let (_, value) = fields.iter().find(|(name, _)| name == key).expect("the key is one of the fields");
     match value {

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use kafka_protocol::ResponseError;
 
 use super::normal::Names;
-use crate::support::batch;
+use crate::support::batch::{self, LOG_APPEND_TIME};
 
 /// What stands in a response.
 #[derive(Debug, PartialEq)]
@@ -84,7 +84,9 @@ fn put_batches(lines: &mut Vec<Line>, path: &str, records: &[u8], names: &mut Na
         line("leader_epoch", batch.leader_epoch.to_string());
         line("attributes", batch.attributes.to_string());
         line("last_offset_delta", batch.last_offset_delta.to_string());
-        line("max_timestamp", names.bare("Batch", "max_timestamp", &batch.max_timestamp.to_string()));
+        let is_brokers = batch.attributes & LOG_APPEND_TIME != 0;
+        let time = if is_brokers { "log_append_time" } else { "max_timestamp" };
+        line(time, names.bare("Batch", time, &batch.max_timestamp.to_string()));
         line("producer_id", names.bare("Batch", "producer_id", &batch.producer_id.to_string()));
         line("producer_epoch", batch.producer_epoch.to_string());
         line("base_sequence", batch.base_sequence.to_string());

@@ -130,10 +130,26 @@ impl Run {
         topic
     }
 
+    /// Makes known the id of the run's producer.
+    pub fn know_producer(&mut self, id: i64) {
+        self.names.know_producer(id);
+    }
+
     /// Waits until the broker knows all that was changed before: in Apache Kafka it hears of it after the answer.
     pub fn settle(&mut self) {
         self.settled += 1;
         self.topic(&format!("settle-{}", self.settled), 1, &[]);
+    }
+
+    /// Records what another API says of what the steps did.
+    pub fn read<R: Request>(&mut self, step: &str, request: &R, version: i16)
+    where
+        R::Response: Debug,
+    {
+        self.asking = step.to_owned();
+        let response = self.client.call(request, version);
+        let lines = lines(&response, &mut self.names);
+        self.answers.push((step.to_owned(), lines));
     }
 
     /// Asks and does not record.

@@ -1,7 +1,11 @@
-//! ApiVersions, DescribeCluster, DescribeQuorum.
+//! ApiVersions, DescribeCluster, DescribeQuorum, UpdateFeatures, UnregisterBroker.
 
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
-use kafka_protocol::messages::{ApiVersionsRequest, DescribeClusterRequest, DescribeQuorumRequest};
+use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
+use kafka_protocol::messages::{
+    ApiVersionsRequest, BrokerId, DescribeClusterRequest, DescribeQuorumRequest, UnregisterBrokerRequest,
+    UpdateFeaturesRequest,
+};
 
 use crate::scenario::Run;
 use crate::support::requests::{text, topic_name};
@@ -69,4 +73,41 @@ pub fn describe_quorum(run: &mut Run) {
     run.step("one partition twice", &of(&[("__cluster_metadata", &[0, 0])]));
     run.step("another topic", &of(&[("other", &[0])]));
     run.step("two topics", &of(&[("__cluster_metadata", &[0]), ("other", &[0, 1])]));
+}
+
+/// Nothing is changed: features are the cluster's, and others look at them.
+pub fn update_features(run: &mut Run) {
+    let version = run.version();
+    let of = |updates: &[(&str, i16, i8)]| {
+        let update = |(name, level, kind): &(&str, i16, i8)| {
+            let update = FeatureUpdateKey::default().with_feature(text(name)).with_max_version_level(*level);
+            // Version 0 knows upgrades, and downgrades that may be.
+            if version >= 1 { update.with_upgrade_type(*kind) } else { update.with_allow_downgrade(*kind > UPGRADE) }
+        };
+        let request = UpdateFeaturesRequest::default().with_timeout_ms(15000);
+        let request = request.with_feature_updates(updates.iter().map(update).collect());
+        if version >= 1 { request.with_validate_only(true) } else { request }
+    };
+    run.step("an unknown feature", &of(&[("no.such.feature", 1, UPGRADE)]));
+    run.step("no name", &of(&[("", 1, UPGRADE)]));
+    run.step("a level that is not known", &of(&[("metadata.version", 10_000, UPGRADE)]));
+    run.step("a negative level", &of(&[("metadata.version", -1, UPGRADE)]));
+    run.step("none", &of(&[]));
+    let unknown = ("no.such.feature", 1, UPGRADE);
+    run.step("one feature twice", &of(&[unknown, unknown]));
+    if version >= 1 {
+        for kind in [0, 4, -1] {
+            run.step(&format!("kind {kind}"), &of(&[("metadata.version", 7, kind)]));
+        }
+        run.step("to level 0 by an upgrade", &of(&[("group.version", 0, UPGRADE)]));
+    }
+}
+
+const UPGRADE: i8 = 1;
+
+/// Brokers that are not there; the one that is must stay.
+pub fn unregister_broker(run: &mut Run) {
+    for id in [7, 0, -1, i32::MAX] {
+        run.step(&format!("broker {id}"), &UnregisterBrokerRequest::default().with_broker_id(BrokerId(id)));
+    }
 }

@@ -6,14 +6,16 @@ use kafka_protocol::messages::alter_configs_request::{AlterConfigsResource, Alte
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_request as incremental;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
+    AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest, TopicName,
 };
 
 use crate::scenario::Run;
-use crate::support::requests::text;
+use crate::support::requests::{describe_settings, text};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+/// Settings that steps change, or try to.
+const CHANGED: &[&str] = &["cleanup.policy", "retention.ms", "segment.bytes", "segment.ms"];
 const KEYS: &[&str] = &["cleanup.policy", "retention.ms", "segment.bytes"];
 
 fn describe_of(resources: &[(i8, &str, Option<&[&str]>)]) -> DescribeConfigsRequest {
@@ -107,6 +109,8 @@ pub fn alter(run: &mut Run) {
     run.step("no resources", &of(&[]));
     let beside: &[(i8, &str, &[Config])] = &[(TOPIC, &unknown, &[]), (TOPIC, &topic, &[("retention.ms", Some("7"))])];
     run.step("a good one beside a bad one", &of(beside));
+    run.settle();
+    run.read("afterwards", &describe_settings(&TopicName(topic), CHANGED), 4);
 }
 
 pub fn incremental_alter(run: &mut Run) {
@@ -168,6 +172,8 @@ pub fn incremental_alter(run: &mut Run) {
     let beside: &[(i8, &str, &[Config])] =
         &[(TOPIC, &unknown, &[]), (TOPIC, &topic, &[("retention.ms", SET, Some("7"))])];
     run.step("a good one beside a bad one", &of(beside));
+    run.settle();
+    run.read("afterwards", &describe_settings(&TopicName(topic), CHANGED), 4);
 }
 
 pub fn list_resources(run: &mut Run) {

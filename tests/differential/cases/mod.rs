@@ -1,5 +1,6 @@
 //! The steps, one file per family of APIs.
 
+pub mod clients;
 pub mod cluster;
 pub mod configs;
 pub mod metadata;

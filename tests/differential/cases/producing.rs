@@ -9,7 +9,7 @@ use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest, ProducerId
 
 use crate::scenario::Run;
 use crate::support::batch::{Batch, CONTROL, LOG_APPEND_TIME, TRANSACTIONAL, ZSTD};
-use crate::support::requests::{PRODUCE_BY_ID, Topic, produce_request, text, topic_name};
+use crate::support::requests::{PRODUCE_BY_ID, Topic, fetch_request, produce_request, text, topic_name};
 
 /// 14 November 2023.
 const TIME: i64 = 1_700_000_000_000;
@@ -73,10 +73,12 @@ pub fn produce(run: &mut Run) {
     for acks in [2, -2, i16::MAX] {
         run.step(&format!("acks={acks}"), &to(&topic, &[(0, batch().build())]).with_acks(acks));
     }
+    run.read("what is stored", &fetch_request(12, &topic, &[(0, 0), (1, 0)]), 12);
     let bad = bad_batches();
     let others = run.topic("bad", i32::try_from(bad.len()).expect("they are few"), FOR_EVER);
     for ((step, bytes), partition) in bad.into_iter().zip(0..) {
         run.step(&format!("batch: {step}"), &to(&others, &[(partition, bytes)]));
+        run.read(&format!("batch: {step}, read"), &fetch_request(12, &others, &[(partition, 0)]), 12);
     }
     // A null batch is not sent: Apache Kafka never answers it.
     run.step("a good one beside a bad one", &to(&topic, &[(0, damaged(|bytes| bytes[20] ^= 1)), (1, batch().build())]));
@@ -108,6 +110,7 @@ pub fn produce(run: &mut Run) {
     run.step("too large", &to(&small, &[(0, Batch::at(&["x".repeat(100).as_str()], TIME).build())]));
     let stamped = run.topic("stamped", 1, &[("message.timestamp.type", "LogAppendTime")]);
     run.step("LogAppendTime", &to(&stamped, &[(0, batch().build())]));
+    run.read("LogAppendTime, read", &fetch_request(12, &stamped, &[(0, 0)]), 12);
     let recent = run.topic("recent", 1, &[("message.timestamp.before.max.ms", "1000"), ("retention.ms", "-1")]);
     run.step("too old", &to(&recent, &[(0, batch().build())]));
     let hours = run.topic("future", 1, &[("message.timestamp.after.max.ms", "1000"), ("retention.ms", "-1")]);
@@ -120,6 +123,7 @@ pub fn produce(run: &mut Run) {
 
     let idempotent = run.topic("idempotent", 2, FOR_EVER);
     let id = producer_id(run);
+    run.know_producer(id);
     let by = |epoch, sequence| to(&idempotent, &[(0, batch().by(id, epoch, sequence).build())]);
     run.step("idempotent: not from 0", &by(0, 5));
     run.step("idempotent: first", &by(0, 0));
@@ -132,6 +136,7 @@ pub fn produce(run: &mut Run) {
     run.step("idempotent: the epoch before", &by(0, 4));
     let two = [batch().by(id, 1, 2).build(), batch().by(id, 1, 4).build()].concat();
     run.step("idempotent: two batches at once", &to(&idempotent, &[(0, two.into())]));
+    run.read("idempotent: what is stored", &fetch_request(12, &idempotent, &[(0, 0)]), 12);
     let nobody = Batch::at(&["a"], TIME).by(999_999_999, 0, 3).build();
     run.step("idempotent: nobody has this id", &to(&idempotent, &[(1, nobody)]));
     run.step(

@@ -277,4 +277,6 @@ pub fn delete(run: &mut Run) {
     run.step("no partitions", &before(&[]));
     run.step("no topics", &before(&[]).with_topics(vec![]));
     run.step("no time", &before(&[(0, -1)]).with_timeout_ms(0));
+    run.read("the first offset afterwards", &list(&topic, &[(0, -2), (1, -2)]), 8);
+    run.read("records afterwards", &fetch_request(12, &topic, &[(0, 5)]), 12);
 }

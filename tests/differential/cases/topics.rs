@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
 use uuid::Uuid;
 
 use crate::scenario::Run;
-use crate::support::requests::{create_request, text, topic_name};
+use crate::support::requests::{create_request, describe_settings, metadata_request, text, topic_name};
 
 /// Settings of which a created topic's answer is compared; DescribeConfigs is where all of them are.
 const SHOWN: &[&str] = &["cleanup.policy", "max.message.bytes", "min.insync.replicas", "retention.ms", "segment.bytes"];
@@ -144,6 +144,13 @@ pub fn create(run: &mut Run) {
     create(run, "setting: twice", vec![twice]);
     let good = run.name("beside-bad");
     create(run, "a good one beside a bad one", vec![topic(good, 1, 1), topic(name, 0, 1)]);
+    run.settle();
+    for made in ["plain", "assigned", "settings", "twice", "beside-twice", "only-validated", "bad", "beside-bad"] {
+        let name = run.name(made);
+        run.read(&format!("afterwards: {made}"), &metadata_request(&[&name]), 12);
+    }
+    let settings = describe_settings(&run.name("settings"), &["retention.ms", "segment.bytes", "segment.ms"]);
+    run.read("afterwards: its settings", &settings, 4);
     let late = run.name("late");
     run.step_of("no time", &create_all(vec![topic(late, 1, 1)]).with_timeout_ms(0), |response| {
         response.topics.iter_mut().for_each(|topic| topic.configs = None);
@@ -188,7 +195,10 @@ pub fn create_partitions(run: &mut Run) {
     run.step("no name", &of(vec![more(topic_name(""), 3, None)]));
     run.step("one topic twice", &of(vec![more(topic.clone(), 6, None), more(topic.clone(), 7, None)]));
     let other = run.topic("other", 1, &[]).name;
-    run.step("a good one beside a bad one", &of(vec![more(other, 2, None), more(topic, 1, None)]));
+    let both = of(vec![more(other.clone(), 2, None), more(topic.clone(), 1, None)]);
+    run.step("a good one beside a bad one", &both);
+    run.settle();
+    run.read("afterwards", &metadata_request(&[&topic, &other]), 12);
 }
 
 pub fn delete(run: &mut Run) {
@@ -230,4 +240,6 @@ pub fn delete(run: &mut Run) {
     let last = run.topic("last", 1, &[]);
     let request = by_name(run, &[&unknown.name, &last.name]);
     run.step("a good one beside a bad one", &request);
+    run.settle();
+    run.read("afterwards", &metadata_request(&[&first.name, &second.name, &third.name, &last.name]), 12);
 }
