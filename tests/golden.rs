@@ -7,9 +7,9 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use support::java::{Server, Tools};
+use support::apache_kafka::ApacheKafka;
+use support::java::Tools;
 
 /// Names whose values differ by the machine: what a node must be told.
 const OWN: &[&str] = &[
@@ -90,11 +90,13 @@ fn the_settings_are_those_of_apache_kafka() {
 #[test]
 #[ignore = "starts Apache Kafka twice"]
 fn describe_configs_is_what_apache_kafka_answers() {
-    let Some(tools) = Tools::gather("the golden answers of DescribeConfigs") else { return };
+    let wanted_for = "the golden answers of DescribeConfigs";
+    let Some(tools) = Tools::gather(wanted_for) else { return };
     let cases = |file: &[&str], cases: &[(&str, &[&str])]| {
-        let server = Server::start(&tools, file, Duration::from_secs(60));
+        let kafka =
+            ApacheKafka::start(wanted_for, file, &["eligible.leader.replicas.version=0"]).expect("Java is there");
         let rows = cases.iter().map(|(case, at_run_time)| {
-            print(&tools, &[&["describe", server.address(), case][..], at_run_time].concat())
+            print(&tools, &[&["describe", kafka.address(), case][..], at_run_time].concat())
         });
         rows.collect::<Vec<_>>()
     };

@@ -1,6 +1,7 @@
 //! What can be wrong with a command.
 
 use crate::quorum::ProposeError;
+use crate::types::TopicId;
 
 /// Why a command was not carried out, or nobody knows whether it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum TopicError {
     /// `INVALID_REQUEST`: the request contradicts itself.
     #[error("{0}")]
     InvalidRequest(String),
+    /// `INVALID_REQUEST`: a topic is named by its name and, elsewhere in the request, by this id.
+    #[error("The provided topic name maps to an ID that was already supplied.")]
+    NamedTwice(TopicId),
     /// `INVALID_PARTITIONS`.
     #[error("{0}")]
     InvalidPartitions(String),

@@ -2,8 +2,7 @@
 //!
 //! Invariants: leaders go round all unfenced brokers; the followers of partitions with the same leader are spread too
 //! (Kafka's `AdminUtils.replicaIndex`); a fenced broker is taken only when the others are too few. Racks are not looked at.
-//! Texts are those of Kafka's `StripedReplicaPlacer` up to 4.2; 4.3 speaks of cordoned log directories too, which we do not
-//! have.
+//! Texts are those of Kafka's `StripedReplicaPlacer`; the cordoned log directories that one speaks of are not here.
 
 use super::TopicError;
 use crate::metadata::{ClusterImage, Partition};
@@ -28,7 +27,7 @@ pub(super) fn place(
     if wanted > image.brokers.len() {
         return fails(format!(
             "The target replication factor of {replication_factor} cannot be reached because only {} broker(s) are \
-             registered.",
+             registered or some brokers have all their log directories cordoned.",
             image.brokers.len()
         ));
     }

@@ -253,19 +253,19 @@ fn topics_are_deleted_by_name_and_by_id() {
     image.apply(9, &records).unwrap();
     let ids: Vec<_> = reply.iter().map(|(_, result)| result.as_ref().unwrap().id).collect();
     let name = |name: &str| TopicRef::Name(name.into());
-    let request =
-        [name("a"), TopicRef::Id(ids[1]), name("b"), name("c"), name("c"), name("none"), TopicRef::Id(TopicId::NONE)];
+    let id = TopicRef::Id;
+    let request = [name("a"), id(ids[1]), id(ids[3]), name("b"), name("c"), name("c"), name("none"), id(TopicId::NONE)];
     let (records, reply) = decide_deletion(&image, &request);
     let results: Vec<_> = reply.into_iter().map(|(_, result)| result).collect();
     let name_of = |result: &Result<DeletedTopic, TopicError>| result.as_ref().unwrap().name.to_string();
-    assert_eq!((name_of(&results[0]), name_of(&results[1])), ("a".into(), "b".into()));
-    let text = "The provided topic name maps to an ID that was already supplied.";
-    assert_eq!(results[2], Err(TopicError::InvalidRequest(text.into())));
+    assert_eq!((name_of(&results[0]), name_of(&results[1])), ("a".into(), "d".into()));
+    assert_eq!(results[2], Err(TopicError::NamedTwice(ids[1])));
     assert_eq!(results[3], Err(TopicError::InvalidRequest("Duplicate topic name.".into())));
     assert!(matches!(results[4], Err(TopicError::UnknownTopic(_))));
     assert!(matches!(results[5], Err(TopicError::UnknownTopicId(_))));
+    assert_eq!(results.len(), 6, "a topic named in both ways has one answer");
     image.apply(10, &records).unwrap();
-    assert_eq!(image.topics().map(|topic| topic.name.as_str()).collect::<Vec<_>>(), ["c", "d"]);
+    assert_eq!(image.topics().map(|topic| topic.name.as_str()).collect::<Vec<_>>(), ["b", "c"]);
 }
 
 #[test]

@@ -248,16 +248,18 @@ fn push_records(records: &mut Vec<Record>, topic: &Topic) {
     records.extend(partitions.map(|(index, partition)| Record::of_partition(id, index, partition)));
 }
 
-/// Decides which topics cease to be.
+/// Decides which topics cease to be. One that is named by its name and by its id stays, with one answer, to its name.
 pub(super) fn decide_deletion(image: &ClusterImage, topics: &[TopicRef]) -> Decision<Deleted> {
     let mut counts = HashMap::<&TopicRef, usize>::new();
     topics.iter().for_each(|topic| *counts.entry(topic).or_default() += 1);
     let ids: HashSet<TopicId> = topics.iter().filter_map(given_id).collect();
+    let named: HashSet<TopicId> = topics.iter().filter_map(|topic| id_of_name(image, topic)).collect();
     let mut records = Vec::new();
     let mut reply = Vec::new();
     for topic in topics {
         let result = match counts.remove(topic) {
             None => continue,
+            Some(_) if given_id(topic).is_some_and(|id| named.contains(&id)) => continue,
             Some(1) => find_deletable(image, topic, &ids),
             Some(_) => Err(TopicError::InvalidRequest(match topic {
                 TopicRef::Name(_) => "Duplicate topic name.".into(),
@@ -279,6 +281,13 @@ fn given_id(topic: &TopicRef) -> Option<TopicId> {
     }
 }
 
+fn id_of_name(image: &ClusterImage, topic: &TopicRef) -> Option<TopicId> {
+    match topic {
+        TopicRef::Name(name) => image.topic(name).map(|topic| topic.id),
+        TopicRef::Id(_) => None,
+    }
+}
+
 fn find_deletable(image: &ClusterImage, topic: &TopicRef, ids: &HashSet<TopicId>) -> Result<DeletedTopic, TopicError> {
     let found = match topic {
         TopicRef::Name(name) => image
@@ -289,8 +298,7 @@ fn find_deletable(image: &ClusterImage, topic: &TopicRef, ids: &HashSet<TopicId>
             .ok_or_else(|| TopicError::UnknownTopicId("This server does not host this topic ID.".into()))?,
     };
     if matches!(topic, TopicRef::Name(_)) && ids.contains(&found.id) {
-        let text = "The provided topic name maps to an ID that was already supplied.";
-        return Err(TopicError::InvalidRequest(text.into()));
+        return Err(TopicError::NamedTwice(found.id));
     }
     Ok(DeletedTopic { name: found.name.clone(), id: found.id })
 }

@@ -159,8 +159,7 @@ async fn alter(
 /// Whose settings the client may change under this name.
 fn may_change(services: &Services, client: &Client, named: &Named, times: usize) -> Result<Configured, Refusal> {
     if times > 1 {
-        let text = format!("Each resource must appear at most once. Found '{}' more than once.", named.name);
-        return Err((ErrorCode::InvalidRequest, text));
+        return Err((ErrorCode::InvalidRequest, "Each resource must appear at most once.".into()));
     }
     let name = named.name.as_str();
     let allowed = |resource| services.authorizer.allows(&client.principal, Operation::AlterConfigs, resource);
@@ -168,6 +167,7 @@ fn may_change(services: &Services, client: &Client, named: &Named, times: usize)
         TOPIC if !allowed(Resource::Topic(name)) => {
             Err((ErrorCode::TopicAuthorizationFailed, "Topic authorization failed.".into()))
         }
+        TOPIC if name.is_empty() => Err((ErrorCode::InvalidRequest, "Default topic resources are not allowed.".into())),
         TOPIC => Ok(Configured::Topic(name.to_owned())),
         _ if !allowed(Resource::Cluster) => {
             Err((ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.".into()))

@@ -19,7 +19,8 @@ use kafka_protocol::messages::alter_partition_reassignments_response::{
 use kafka_protocol::messages::{AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-type Refusal = (ErrorCode, String);
+/// Why a partition is not reassigned; Kafka has no sentence for one of the reasons.
+type Refusal = (ErrorCode, Option<String>);
 
 pub(super) fn handle(
     services: &Services,
@@ -33,6 +34,10 @@ pub(super) fn handle(
     if !services.authorizer.allows(&client.principal, Operation::Alter, Resource::Cluster) {
         return response.with_error_code(ErrorCode::ClusterAuthorizationFailed.code());
     }
+    if request.topics.is_empty() {
+        // Kafka's answer to nothing has its schema's empty sentence.
+        return response.with_error_message(Some(StrBytes::default()));
+    }
     let image = services.image();
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|wanted| {
@@ -40,7 +45,7 @@ pub(super) fn handle(
             match reassign(&image, topic.name.as_str(), wanted, may_change_factor) {
                 Ok(()) => answer.with_error_message(None),
                 Err((code, message)) => {
-                    answer.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
+                    answer.with_error_code(code.code()).with_error_message(message.map(StrBytes::from_string))
                 }
             }
         });
@@ -57,24 +62,23 @@ fn reassign(
     may_change_factor: bool,
 ) -> Result<(), Refusal> {
     let index = wanted.partition_index;
-    let unknown = |text: String| (ErrorCode::UnknownTopicOrPartition, text);
+    let unknown = |text: String| (ErrorCode::UnknownTopicOrPartition, Some(text));
     let found = image.topic(topic).ok_or_else(|| unknown(format!("Unable to find a topic named {topic}.")))?;
     let partition = found
         .partition(PartitionIndex(index))
         .ok_or_else(|| unknown(format!("Unable to find partition {topic}:{index}.")))?;
     let Some(replicas) = &wanted.replicas else {
-        let text = "No partition reassignment is in progress.".to_owned();
-        return Err((ErrorCode::NoReassignmentInProgress, text));
+        return Err((ErrorCode::NoReassignmentInProgress, None));
     };
     let replicas: Vec<i32> = replicas.iter().map(|broker| broker.0).collect();
-    let refused = |e: TopicError| (topic_error(&e), e.to_string());
+    let refused = |e: TopicError| (topic_error(&e), Some(e.to_string()));
     check_assignment(image, &replicas, replicas.len()).map_err(refused)?;
     if !may_change_factor && replicas.len() != partition.replicas.len() {
         let text = format!("The replication factor is changed from {} to {}", partition.replicas.len(), replicas.len());
-        return Err((ErrorCode::InvalidReplicationFactor, text));
+        return Err((ErrorCode::InvalidReplicationFactor, Some(text)));
     }
     if replicas.iter().eq(partition.replicas.iter().map(|broker| &broker.0)) {
         return Ok(());
     }
-    Err((ErrorCode::InvalidRequest, "Partitions cannot be moved between brokers yet.".into()))
+    Err((ErrorCode::InvalidRequest, Some("Partitions cannot be moved between brokers yet.".into())))
 }

@@ -28,7 +28,7 @@ pub(super) fn handle(
     let mut topics: BTreeMap<TopicName, BTreeMap<i32, bool>> = BTreeMap::new();
     for wanted in request.dirs {
         let is_here = directory.as_os_str() == wanted.path.as_str();
-        for topic in wanted.topics {
+        for topic in wanted.topics.into_iter().filter(|topic| !topic.partitions.is_empty()) {
             let places = topics.entry(topic.name).or_default();
             places.extend(topic.partitions.into_iter().map(|index| (index, is_here)));
         }

@@ -6,7 +6,7 @@
 
 use super::errors::{controller_error, topic_error};
 use super::{Client, Services};
-use crate::controller::{Mode, MorePartitions};
+use crate::controller::{Mode, MorePartitions, TopicError};
 use crate::security::{Operation, Resource};
 use crate::wire::ErrorCode;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -26,7 +26,10 @@ pub(super) async fn handle(
     let (allowed, forbidden): (Vec<_>, Vec<_>) = request.topics.into_iter().partition(may_alter);
     let mut results: Vec<_> = forbidden
         .into_iter()
-        .map(|topic| failure(topic.name, ErrorCode::TopicAuthorizationFailed, "Topic authorization failed.".into()))
+        .map(|topic| {
+            let text = "Topic authorization failed.".to_owned();
+            failure(topic.name, ErrorCode::TopicAuthorizationFailed, Some(text))
+        })
         .collect();
     let names: Vec<_> = allowed.iter().map(|topic| topic.name.clone()).collect();
     match services.controller.create_partitions(allowed.into_iter().map(wanted).collect(), mode).await {
@@ -36,13 +39,13 @@ pub(super) async fn handle(
                 let name = WireName(StrBytes::from_string(name));
                 match result {
                     Ok(()) => CreatePartitionsTopicResult::default().with_name(name),
-                    Err(e) => failure(name, topic_error(&e), e.to_string()),
+                    Err(e) => failure(name, topic_error(&e), text(&e)),
                 }
             }));
         }
         Err(e) => {
             let code = controller_error(&e);
-            results.extend(names.into_iter().map(|name| failure(name, code, e.to_string())));
+            results.extend(names.into_iter().map(|name| failure(name, code, Some(e.to_string()))));
         }
     }
     CreatePartitionsResponse::default().with_results(results)
@@ -58,9 +61,14 @@ fn wanted(topic: CreatePartitionsTopic) -> MorePartitions {
     MorePartitions { topic: topic.name.to_string(), count: topic.count, assignments: topic.assignments.map(brokers) }
 }
 
-fn failure(name: WireName, code: ErrorCode, message: String) -> CreatePartitionsTopicResult {
+/// Kafka has no sentence for a topic that is not there.
+fn text(e: &TopicError) -> Option<String> {
+    if matches!(e, TopicError::UnknownTopic(_)) { None } else { Some(e.to_string()) }
+}
+
+fn failure(name: WireName, code: ErrorCode, message: Option<String>) -> CreatePartitionsTopicResult {
     CreatePartitionsTopicResult::default()
         .with_name(name)
         .with_error_code(code.code())
-        .with_error_message(Some(StrBytes::from_string(message)))
+        .with_error_message(message.map(StrBytes::from_string))
 }

@@ -22,7 +22,7 @@ pub(super) async fn handle(
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics {
+    for topic in request.topics.into_iter().filter(|topic| !topic.partitions.is_empty()) {
         let name = topic.name.as_str();
         let allowed = services.authorizer.allows(&client.principal, Operation::Delete, Resource::Topic(name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());

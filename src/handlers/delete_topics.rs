@@ -37,7 +37,7 @@ pub(super) async fn handle(
         Ok(deleted) => {
             services.partitions.wait_applied(deleted.index).await;
             let outcomes = deleted.reply.into_iter();
-            results.extend(outcomes.map(|(topic, outcome)| answer(topic, outcome.map_err(|e| coded(&e)))));
+            results.extend(outcomes.map(|(topic, outcome)| decided(topic, outcome)));
         }
         Err(e) => {
             let code = controller_error(&e);
@@ -68,8 +68,14 @@ fn wanted(version: i16, request: &DeleteTopicsRequest) -> Vec<Result<TopicRef, D
     topics.collect()
 }
 
-fn coded(e: &TopicError) -> (ErrorCode, String) {
-    (topic_error(e), e.to_string())
+fn decided(topic: TopicRef, outcome: Result<DeletedTopic, TopicError>) -> DeletableTopicResult {
+    match outcome {
+        Ok(deleted) => answer(topic, Ok(deleted)),
+        Err(e) => {
+            let result = answer(topic, Err((topic_error(&e), e.to_string())));
+            if let TopicError::NamedTwice(id) = e { result.with_topic_id(id.0) } else { result }
+        }
+    }
 }
 
 fn refusal(services: &Services, client: &Client, topic: &TopicRef) -> Option<ErrorCode> {

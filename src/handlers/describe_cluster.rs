@@ -24,7 +24,7 @@ pub(super) fn handle(services: &Services, client: &Client, request: DescribeClus
         false => OPERATIONS_NOT_ASKED,
     };
     let answer = DescribeClusterResponse::default()
-        .with_endpoint_type(request.endpoint_type)
+        .with_endpoint_type(ENDPOINT_BROKER)
         .with_cluster_authorized_operations(operations);
     let refused = |code: ErrorCode, message: String| {
         answer

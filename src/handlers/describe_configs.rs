@@ -24,7 +24,8 @@ use std::collections::BTreeMap;
 pub(super) fn handle(services: &Services, client: &Client, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let results = request.resources.iter().map(|resource| {
         let result = DescribeConfigsResult::default()
-            .with_error_message(None)
+            // Kafka's text of no error.
+            .with_error_message(Some(StrBytes::default()))
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name.clone());
         match entries(services, client, resource) {
@@ -56,7 +57,8 @@ fn entries(
         TOPIC => match services.image().topic(name) {
             Some(topic) => Ok(topic_entries(&topic.configs, &services.settings())),
             None => match TopicName::new(name) {
-                Ok(_) => Err(coded(ErrorCode::UnknownTopicOrPartition)),
+                // Kafka has no sentence here.
+                Ok(_) => Err((ErrorCode::UnknownTopicOrPartition, String::new())),
                 Err(e) => Err((ErrorCode::InvalidTopicException, e.to_string())),
             },
         },

@@ -11,6 +11,7 @@ use crate::metadata::{ClusterImage, Topic};
 use crate::security::{Operation, Resource};
 use crate::types::TopicName;
 use crate::wire::ErrorCode;
+use kafka_protocol::messages::describe_topic_partitions_request::Cursor as WantedCursor;
 use kafka_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
@@ -25,6 +26,9 @@ pub(super) fn handle(
     client: &Client,
     request: DescribeTopicPartitionsRequest,
 ) -> DescribeTopicPartitionsResponse {
+    if request.cursor.as_ref().is_some_and(|cursor| !is_valid(cursor, &request)) {
+        return refused(&request);
+    }
     let image = services.image();
     let limit = services.config.answers.described_partitions_max as usize;
     let mut room = usize::try_from(request.response_partition_limit).unwrap_or(0).clamp(1, limit);
@@ -63,6 +67,22 @@ pub(super) fn handle(
     DescribeTopicPartitionsResponse::default().with_topics(topics).with_next_cursor(cursor)
 }
 
+/// Whether a cursor stands at a partition of one of the topics asked for.
+fn is_valid(cursor: &WantedCursor, request: &DescribeTopicPartitionsRequest) -> bool {
+    let is_asked_for = request.topics.is_empty() || request.topics.iter().any(|topic| topic.name == cursor.topic_name);
+    is_asked_for && cursor.partition_index >= 0
+}
+
+/// There is no error but that of topics.
+fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let topics = request.topics.iter().map(|topic| {
+        DescribeTopicPartitionsResponseTopic::default()
+            .with_name(Some(topic.name.clone()))
+            .with_error_code(ErrorCode::InvalidRequest.code())
+    });
+    DescribeTopicPartitionsResponse::default().with_topics(topics.collect())
+}
+
 /// The topics asked for, sorted; all of them when none is named.
 fn names(image: &ClusterImage, request: &DescribeTopicPartitionsRequest) -> BTreeSet<String> {
     match request.topics.is_empty() {
@@ -77,7 +97,13 @@ fn missing(services: &Services, client: &Client, name: &str) -> DescribeTopicPar
         true if TopicName::new(name).is_err() => ErrorCode::InvalidTopicException,
         true => ErrorCode::UnknownTopicOrPartition,
     };
-    DescribeTopicPartitionsResponseTopic::default().with_name(Some(wire_name(name))).with_error_code(code.code())
+    let answer =
+        DescribeTopicPartitionsResponseTopic::default().with_name(Some(wire_name(name))).with_error_code(code.code());
+    if code == ErrorCode::TopicAuthorizationFailed {
+        // What may be done to it would tell whether it is there.
+        return answer;
+    }
+    answer.with_topic_authorized_operations(services.authorizer.allowed(&client.principal, Resource::Topic(name)))
 }
 
 fn described(

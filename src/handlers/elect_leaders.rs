@@ -38,7 +38,9 @@ pub(super) fn handle(
         let partitions = partitions.collect();
         ReplicaElectionResult::default().with_topic(wanted.topic.clone()).with_partition_result(partitions)
     });
-    respond(results.collect(), allowed, version)
+    let is_known = matches!(request.election_type, PREFERRED | UNCLEAN);
+    let response = respond(results.collect(), allowed, version);
+    if allowed && !is_known { response.with_error_code(ErrorCode::InvalidRequest.code()) } else { response }
 }
 
 fn of_all(image: &ClusterImage, election: i8, allowed: bool, version: i16) -> ElectLeadersResponse {

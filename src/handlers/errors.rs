@@ -65,7 +65,7 @@ pub(super) fn topic_error(e: &TopicError) -> ErrorCode {
     match e {
         TopicError::InvalidTopic(_) => ErrorCode::InvalidTopicException,
         TopicError::TopicAlreadyExists(_) => ErrorCode::TopicAlreadyExists,
-        TopicError::InvalidRequest(_) => ErrorCode::InvalidRequest,
+        TopicError::InvalidRequest(_) | TopicError::NamedTwice(_) => ErrorCode::InvalidRequest,
         TopicError::InvalidPartitions(_) => ErrorCode::InvalidPartitions,
         TopicError::InvalidReplicationFactor(_) => ErrorCode::InvalidReplicationFactor,
         TopicError::InvalidReplicaAssignment(_) => ErrorCode::InvalidReplicaAssignment,

@@ -315,7 +315,9 @@ fn write(
             }
         }
     }
-    writer.finish(outside, &leaders.endpoints());
+    // Followers know where brokers are.
+    let endpoints = if limits.is_follower { Vec::new() } else { leaders.endpoints() };
+    writer.finish(outside, &endpoints);
 }
 
 /// Leaves out of a session's answer what has no news, and notes what the client will know.
@@ -357,6 +359,8 @@ fn answer(
         diverging_epoch: found.diverging,
         current_leader,
         aborted_transactions: match limits.bound {
+            // Of a partition that is not there too: that is what Kafka's schema begins with.
+            _ if found.partition.is_none() => Some(&[]),
             ReadableBound::LastStable => Some(&[]),
             ReadableBound::HighWatermark => None,
         },

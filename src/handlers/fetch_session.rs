@@ -125,7 +125,7 @@ impl FetchSessions {
             }
             let (epoch, uses_topic_ids) = (request.session_epoch, request.version >= VERSION_TOPIC_IDS);
             let partitions: IndexMap<_, _> = wanted(request).map(|(key, p)| (key, Remembered::new(p))).collect();
-            if epoch == EPOCH_FINAL || partitions.is_empty() {
+            if epoch == EPOCH_FINAL {
                 return Ok(Context::Sessionless(partitions));
             }
             return Ok(self.create(partitions, uses_topic_ids, now));

@@ -61,12 +61,16 @@ pub(super) async fn handle(
         false => ReadableBound::HighWatermark,
     };
     let twice = named_twice(&request);
+    let mut refused = HashSet::new();
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
+    for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
         let name = topic.name.as_str();
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for wanted in &topic.partitions {
             let is_named_twice = !twice.is_empty() && twice.contains(&(name, wanted.partition_index));
+            if is_named_twice && !refused.insert((name, wanted.partition_index)) {
+                continue;
+            }
             let found = if is_named_twice {
                 Err(ErrorCode::InvalidRequest)
             } else if !services.authorizer.allows(&client.principal, Operation::Describe, Resource::Topic(name)) {
@@ -115,7 +119,8 @@ async fn find(
 ) -> Result<Option<TimestampOffset>, ErrorCode> {
     let partition = services.partitions.find(topic, PartitionIndex(wanted.partition_index)).map_err(lookup_error)?;
     let point = Point::of(wanted.timestamp, version).ok_or(ErrorCode::UnsupportedVersion)?;
-    let epoch = (version >= 4 && wanted.current_leader_epoch >= 0).then_some(LeaderEpoch(wanted.current_leader_epoch));
+    let epoch = LeaderEpoch(wanted.current_leader_epoch);
+    let epoch = (version >= 4 && epoch != LeaderEpoch::NONE).then_some(epoch);
     let found = match point {
         Point::Latest => partition.latest(bound, epoch).map(Some),
         Point::Earliest => partition.earliest(epoch).map(Some),

@@ -34,7 +34,7 @@ pub(super) fn handle(
 
 fn find(services: &Services, topic: &str, wanted: &OffsetForLeaderPartition) -> Result<Option<EpochEnd>, ErrorCode> {
     let partition = services.partitions.find(topic, PartitionIndex(wanted.partition)).map_err(lookup_error)?;
-    let current = (wanted.current_leader_epoch >= 0).then_some(LeaderEpoch(wanted.current_leader_epoch));
+    let current = Some(LeaderEpoch(wanted.current_leader_epoch)).filter(|epoch| *epoch != LeaderEpoch::NONE);
     partition.end_of_epoch(LeaderEpoch(wanted.leader_epoch), current).map_err(|e| read_error(&e))
 }
 

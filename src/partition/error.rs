@@ -24,13 +24,13 @@ pub enum AppendError {
     /// This broker does not lead the partition.
     #[error("not the leader")]
     NotLeader,
-    /// `acks=all` with fewer replicas in sync than `min.insync.replicas`.
+    /// `acks=all` with fewer replicas in sync than `min.insync.replicas`, or than there are replicas if those are fewer.
     #[error("{in_sync} replicas in sync, {required} required")]
     NotEnoughReplicas {
         /// How many are.
         in_sync: usize,
         /// How many must be.
-        required: u32,
+        required: usize,
     },
     /// The log failed, now or before; the failure was logged.
     #[error("its log is offline")]

@@ -42,6 +42,8 @@ pub struct Leadership {
     pub partition_epoch: PartitionEpoch,
     /// The replicas in sync.
     pub isr: Vec<BrokerId>,
+    /// How many replicas there are, in sync or not.
+    pub replica_count: usize,
     /// Whether this broker is the leader.
     pub is_local: bool,
 }
@@ -53,6 +55,7 @@ impl Leadership {
             epoch: partition.leader_epoch,
             partition_epoch: partition.partition_epoch,
             isr: partition.isr.to_vec(),
+            replica_count: partition.replicas.len(),
             is_local: partition.leader == Some(local),
         }
     }
@@ -157,6 +160,7 @@ impl Partition {
                 epoch: LeaderEpoch::NONE,
                 partition_epoch: PartitionEpoch(-1),
                 isr: Vec::new(),
+                replica_count: 0,
                 is_local: false,
             }),
             waits: Waits::default(),
@@ -250,8 +254,9 @@ impl Partition {
                 return Err(AppendError::NotLeader);
             }
             let config = self.log.config();
-            let required = config.insync_replicas_min;
-            if acks == Acks::All && leadership.isr.len() < required as usize {
+            // More than there are cannot be asked for (Kafka's `Partition.effectiveMinIsr`).
+            let required = (config.insync_replicas_min as usize).min(leadership.replica_count);
+            if acks == Acks::All && leadership.isr.len() < required {
                 return Err(AppendError::NotEnoughReplicas { in_sync: leadership.isr.len(), required });
             }
             let before = log.positions();

@@ -120,6 +120,9 @@ pub struct RecordError {
     pub message: String,
 }
 
+/// The least length of a record in Kafka's oldest format.
+const RECORD_OVERHEAD_BYTES: i32 = 14;
+
 /// How many bad records are named. Kafka names all; a batch of a million one-byte records would make us answer with
 /// a hundred megabytes.
 const RECORD_ERRORS_MAX: usize = 100;
@@ -181,6 +184,7 @@ pub(super) fn invalid_records(malformed: Malformed) -> Invalid {
 
 /// The one batch that a produce request may hold for a partition.
 fn only_batch(bytes: &[u8]) -> Result<BatchView<'_>, Invalid> {
+    check_frame(bytes)?;
     if let Some(&magic @ (0 | 1)) = bytes.get(16) {
         let message = "Produce requests are only allowed to contain record batches with magic version 2";
         return Err(invalid(format!("{message}, not {magic}")));
@@ -195,6 +199,20 @@ fn only_batch(bytes: &[u8]) -> Result<BatchView<'_>, Invalid> {
     match &bytes[batch.bytes().len()..] {
         [] => Ok(batch),
         _ => Err(invalid("Produce requests are only allowed to contain exactly one record batch per partition")),
+    }
+}
+
+/// What Kafka says of bytes before it takes them for a batch (`ByteBufferLogInputStream.nextBatchSize`).
+fn check_frame(bytes: &[u8]) -> Result<(), Invalid> {
+    let field = |at: usize| bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().map(i32::from_be_bytes);
+    if let Some(length) = field(8).filter(|length| *length < RECORD_OVERHEAD_BYTES) {
+        let message =
+            format!("Record size {length} is less than the minimum record overhead ({RECORD_OVERHEAD_BYTES})");
+        return Err(Invalid::CorruptMessage(message));
+    }
+    match bytes.get(16).map(|magic| *magic as i8) {
+        None | Some(0..=2) => Ok(()),
+        Some(magic) => Err(Invalid::CorruptMessage(format!("Invalid magic found in record: {magic}"))),
     }
 }
 
@@ -324,7 +342,7 @@ impl<'a> Walk<'a> {
         let timestamp = record.timestamp(self.info);
         self.max = self.max.max(timestamp);
         if !self.bounds.hold(timestamp) && self.bad.len() < RECORD_ERRORS_MAX {
-            let message = self.bounds.describe(timestamp);
+            let message = self.bounds.describe(&format!("{timestamp} of message with offset {index}"));
             self.bad.push(RecordError { index, message });
         }
         Ok(())
@@ -359,10 +377,10 @@ impl TimestampBounds {
     }
 
     fn fault(&self, timestamp: TimestampMs) -> Option<String> {
-        (!self.hold(timestamp)).then(|| self.describe(timestamp))
+        (!self.hold(timestamp)).then(|| self.describe(&timestamp.to_string()))
     }
 
-    fn describe(&self, timestamp: TimestampMs) -> String {
+    fn describe(&self, timestamp: &str) -> String {
         let (before, after) = self.limits.unwrap_or((i64::MAX, i64::MAX));
         let (from, to) = (self.now.saturating_sub(before), self.now.saturating_add(after));
         format!("Timestamp {timestamp} is out of range. The timestamp should be within [{from}, {to}]")

@@ -1,17 +1,14 @@
-//! Runs Apache Kafka's own command-line tools, gathered by Maven from their coordinates in `tests/clients/pom.xml`.
+//! Runs Apache Kafka's own programs, gathered by Maven from their coordinates in `tests/clients/pom.xml`.
 //!
 //! * Only a missing JDK or Maven is a reason to skip; archives that cannot be fetched are a failure.
 //! * A [`Session`] runs many tools in one virtual machine; one with lines on its standard input gets a machine of its own.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
+use std::time::Duration;
 
 use super::broker::Broker;
 use super::kept;
@@ -21,38 +18,59 @@ const GATHER_TIMEOUT: Duration = Duration::from_secs(900);
 const TOOL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The program that runs the tools of a session.
 const SESSION: &str = "ToolSession";
+/// The release that the project file names.
+const VERSION: &str = "4.3.0";
 
-/// Apache Kafka's tools, ready to run.
+/// Apache Kafka's programs, ready to run.
 pub struct Tools {
     archives: PathBuf,
+    version: String,
 }
 
 impl Tools {
     /// The tools, or `None`, said on standard error, when a JDK or Maven is not installed.
     pub fn gather(wanted_for: &str) -> Option<Tools> {
+        Tools::gather_version(wanted_for, VERSION)
+    }
+
+    /// The same of another release.
+    pub fn gather_version(wanted_for: &str, version: &str) -> Option<Tools> {
         if !works("javac", &["-version"]) || !works("mvn", &["--version"]) {
             print_skipped(&format!("{wanted_for}: no JDK or no Maven"));
             return None;
         }
         let project = kept::client_files().join("pom.xml");
         let recipe = std::fs::read_to_string(&project).expect("the project file is in the repository");
-        let archives = kept::folder("java", "client-tools", &recipe, |folder| {
+        assert!(recipe.contains(&format!("<kafka.version>{VERSION}<")), "the project file names release {VERSION}");
+        let name = if version == VERSION { "client-tools".to_owned() } else { format!("apache-kafka-{version}") };
+        let archives = kept::folder("java", &name, &recipe, |folder| {
             let mut command = Command::new("mvn");
             command
                 .args(["-q", "-B", "-f"])
                 .arg(&project)
                 .args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+            command.arg(format!("-Dkafka.version={version}"));
             command.arg(format!("-DoutputDirectory={}", folder.display()));
             run(&mut command, b"", GATHER_TIMEOUT).expect_success("mvn dependency:copy-dependencies");
         });
-        Some(Tools { archives })
+        Some(Tools { archives, version: version.to_owned() })
+    }
+
+    /// The release.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Runs a main class of the tools with `input` on its standard input.
     pub fn run(&self, main_class: &str, arguments: &[&str], input: &str) -> Finished {
-        let mut command = self.java(&format!("{}/*", self.archives.display()));
-        command.arg(main_class).args(arguments);
-        run(&mut command, input.as_bytes(), TOOL_TIMEOUT)
+        run(self.command(main_class).args(arguments), input.as_bytes(), TOOL_TIMEOUT)
+    }
+
+    /// The command that runs a main class.
+    pub fn command(&self, main_class: &str) -> Command {
+        let mut command = java(&format!("{}/*", self.archives.display()));
+        command.arg(main_class);
+        command
     }
 
     /// A virtual machine that runs one tool after the other against this broker.
@@ -65,7 +83,7 @@ impl Tools {
             command.args(["-cp", &archives, "-d"]).arg(folder).arg(&source);
             run(&mut command, b"", TOOL_TIMEOUT).expect_success("javac");
         });
-        let mut command = self.java(&format!("{}:{archives}", classes.display()));
+        let mut command = java(&format!("{}:{archives}", classes.display()));
         command.arg(SESSION).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut machine = command.spawn().expect("java can be started");
         let requests = machine.stdin.take().expect("standard input is piped");
@@ -77,13 +95,6 @@ impl Tools {
             }
         });
         Session { broker, machine, pipes: Mutex::new((requests, answers)) }
-    }
-
-    /// A small, quickly started virtual machine: these programs live for a second.
-    fn java(&self, class_path: &str) -> Command {
-        let mut command = Command::new("java");
-        command.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", class_path]);
-        command
     }
 }
 
@@ -144,61 +155,9 @@ fn read_answer(from: &mut impl BufRead) -> Option<Finished> {
     Some(Finished { succeeded: status == 0, output, errors })
 }
 
-/// A node of Apache Kafka, with an empty data directory of its own; ended when it is dropped.
-pub struct Server {
-    process: Child,
-    address: String,
-    _directory: TempDir,
-}
-
-impl Server {
-    /// Starts one with these `name=value` settings. The feature eligible.leader.replicas is off.
-    pub fn start(tools: &Tools, settings: &[&str], timeout: Duration) -> Server {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let [port, controller] = free_ports();
-        let properties = format!(
-            "node.id=1\nprocess.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-             controller.quorum.voters=1@127.0.0.1:{controller}\nlog.dirs={}\n{}\n",
-            directory.path().join("data").display(),
-            settings.join("\n"),
-        );
-        let file = directory.path().join("server.properties");
-        std::fs::write(&file, properties).expect("the file can be written");
-        let file = file.display().to_string();
-        let feature = "eligible.leader.replicas.version=0";
-        let cluster = "AAAAAAAAAAAAAAAAAAAAAQ";
-        tools
-            .run("kafka.tools.StorageTool", &["format", "-t", cluster, "-c", &file, "--feature", feature], "")
-            .expect_success("kafka-storage format");
-        let mut command = Command::new("java");
-        command.args(["-Xmx512m", "-cp"]).arg(format!("{}/*", tools.archives.display())).args(["kafka.Kafka", &file]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().expect("Java can be started");
-        let server = Server { process, address: format!("127.0.0.1:{port}"), _directory: directory };
-        let deadline = Instant::now() + timeout;
-        while TcpStream::connect(&server.address).is_err() {
-            assert!(Instant::now() < deadline, "Apache Kafka does not listen");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        server
-    }
-
-    /// `host:port` of its plaintext listener.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Two ports that are free now: Apache Kafka must be told its own.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
-    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
+/// A small, quickly started virtual machine: these programs live for seconds.
+fn java(class_path: &str) -> Command {
+    let mut command = Command::new("java");
+    command.args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", class_path]);
+    command
 }

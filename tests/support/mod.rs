@@ -3,6 +3,7 @@
 //! Each test binary compiles this tree for itself and uses a part of it.
 #![allow(dead_code)]
 
+pub mod apache_kafka;
 pub mod batch;
 pub mod broker;
 pub mod java;

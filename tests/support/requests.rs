@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -12,8 +13,8 @@ use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, FetchRequest, FetchResponse, ListOffsetsRequest, MetadataRequest, ProduceRequest,
-    TopicName,
+    BrokerId, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, FetchResponse, ListOffsetsRequest,
+    MetadataRequest, ProduceRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
@@ -81,6 +82,15 @@ pub fn metadata_request(names: &[&TopicName]) -> MetadataRequest {
     MetadataRequest::default()
         .with_topics(Some(names.iter().map(topic).collect()))
         .with_allow_auto_topic_creation(false)
+}
+
+/// A request for these settings of a topic.
+pub fn describe_settings(topic: &TopicName, settings: &[&str]) -> DescribeConfigsRequest {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(topic.0.clone())
+        .with_configuration_keys(Some(settings.iter().map(|setting| text(setting)).collect()));
+    DescribeConfigsRequest::default().with_resources(vec![resource])
 }
 
 /// What Metadata says of the topic once all its partitions have leaders that serve them; asks again until then.

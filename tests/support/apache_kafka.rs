@@ -1,0 +1,120 @@
+//! A real Apache Kafka: one node, broker and controller in one process, gathered by Maven from its coordinates.
+//!
+//! * `KAFKA_VERSION_MVN` names the release; without it, it is that of `tests/clients/pom.xml`.
+//! * Its data directory is its own; the process is killed and the directory removed when the value is dropped.
+
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use kafka_protocol::messages::MetadataRequest;
+use tempfile::TempDir;
+
+use super::java::Tools;
+use super::process::run;
+use super::raw::Client;
+
+const FORMAT_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A file system in memory, on Linux.
+const MEMORY: &str = "/dev/shm";
+/// How much must be free there; containers often have 64 MiB.
+const MEMORY_BYTES_MIN: u64 = 1 << 30;
+
+pub struct ApacheKafka {
+    address: String,
+    version: String,
+    process: Child,
+    directory: TempDir,
+}
+
+impl ApacheKafka {
+    /// A new broker with these settings, and these features as `NAME=LEVEL` where they are not the release's; or `None`, said on
+    /// standard error, without a JDK or Maven.
+    pub fn start(wanted_for: &str, settings: &[&str], features: &[&str]) -> Option<ApacheKafka> {
+        let tools = match std::env::var("KAFKA_VERSION_MVN") {
+            Ok(version) => Tools::gather_version(wanted_for, &version)?,
+            Err(_) => Tools::gather(wanted_for)?,
+        };
+        let directory = temporary_directory();
+        let [port, controller_port] = free_ports();
+        let properties = directory.path().join("server.properties");
+        let text = format!(
+            "node.id=1\nprocess.roles=broker,controller\ncontroller.quorum.voters=1@127.0.0.1:{controller_port}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
+             controller.listener.names=CONTROLLER\nlog.dirs={}\n{}\n",
+            directory.path().join("data").display(),
+            settings.join("\n")
+        );
+        std::fs::write(&properties, text).expect("the settings can be written");
+        let properties = properties.to_str().expect("a temporary path is text");
+        let mut format = tools.command("kafka.tools.StorageTool");
+        format.args(["format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config", properties]);
+        format.args(features.iter().flat_map(|feature| ["--feature", feature]));
+        run(&mut format, b"", FORMAT_TIMEOUT).expect_success("kafka-storage format");
+        let log = File::create(directory.path().join("log")).expect("the log can be made");
+        let mut command = tools.command("kafka.Kafka");
+        command.arg(properties).stdin(Stdio::null()).stderr(log.try_clone().expect("a file can be shared")).stdout(log);
+        let process = command.spawn().expect("Apache Kafka can be started");
+        let version = tools.version().to_owned();
+        let mut kafka = ApacheKafka { address: format!("127.0.0.1:{port}"), version, process, directory };
+        kafka.wait_until_ready();
+        Some(kafka)
+    }
+
+    /// `host:port` of its listener.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its release.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Ready is who names itself as a broker.
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            let ended = self.process.try_wait().expect("the process can be awaited");
+            if ended.is_some() || Instant::now() > deadline {
+                panic!("Apache Kafka does not start ({ended:?})");
+            }
+            let listens = TcpStream::connect(&self.address).is_ok();
+            if listens && !Client::connect(&self.address).call(&MetadataRequest::default(), 1).brokers.is_empty() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for ApacheKafka {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            println!("--- what Apache Kafka printed\n{}---", self.log());
+        }
+    }
+}
+
+/// In memory where there is much of it: Apache Kafka syncs each change of the metadata, and makes many files.
+fn temporary_directory() -> TempDir {
+    let has_room =
+        |at: &str| rustix::fs::statvfs(at).is_ok_and(|found| found.f_bavail * found.f_frsize > MEMORY_BYTES_MIN);
+    let in_memory = has_room(MEMORY).then(|| tempfile::tempdir_in(MEMORY).ok()).flatten();
+    in_memory.unwrap_or_else(|| tempfile::tempdir().expect("a temporary directory can be made"))
+}
+
+/// Two ports that nobody listens on just now: its quorum must be told its port beforehand.
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    listeners.map(|listener| listener.local_addr().expect("a listener has an address").port())
+}
