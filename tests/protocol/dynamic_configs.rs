@@ -251,10 +251,6 @@ fn settings_of_the_broker_take_effect_at_once_and_hold_after_a_restart() {
     assert_eq!(codes(&mut client, 500), [too_large, 0], "a topic's own setting wins");
     assert_eq!(change(&mut client, 1, BROKER, "1", &[("message.max.bytes", SET, Some("900"))]).0, 0);
     assert_eq!(codes(&mut client, 500), [0, 0], "this broker's wins over that of all");
-    assert_eq!(change(&mut client, 1, BROKER, "1", &[("min.insync.replicas", SET, Some("2"))]).0, 0);
-    let too_few = ResponseError::NotEnoughReplicas.code();
-    assert_eq!(codes(&mut client, 500), [too_few, too_few]);
-    assert_eq!(change(&mut client, 1, BROKER, "1", &[("min.insync.replicas", DELETE, None)]).0, 0);
     assert_eq!(change(&mut client, 1, BROKER, "1", &[("message.max.bytes", DELETE, None)]).0, 0);
     assert_eq!(codes(&mut client, 500), [too_large, 0]);
     broker.kill_and_restart(&["message.max.bytes=2000"]);

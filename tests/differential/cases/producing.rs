@@ -26,7 +26,7 @@ fn damaged(change: impl FnOnce(&mut Vec<u8>)) -> Bytes {
 }
 
 /// Sets the codec of a plain batch, and makes the checksum right.
-fn call_it_gzip(bytes: &mut Vec<u8>) {
+fn call_it_gzip(bytes: &mut [u8]) {
     bytes[22] |= 1;
     let crc = crc32c::crc32c(&bytes[21..]);
     bytes[17..21].copy_from_slice(&crc.to_be_bytes());
@@ -88,7 +88,7 @@ pub fn produce(run: &mut Run) {
         run.read(&format!("batch: {step}, read"), &fetch_request(12, &others, &[(partition, 0)]), 12);
     }
     // Whoever takes it has stored what cannot be read.
-    run.step("batch: gzip that is none", &to(&others, &[(count, damaged(call_it_gzip))]));
+    run.step("batch: gzip that is none", &to(&others, &[(count, damaged(|bytes| call_it_gzip(bytes)))]));
     // A null batch is not sent: Apache Kafka never answers it.
     run.step("a good one beside a bad one", &to(&topic, &[(0, damaged(|bytes| bytes[20] ^= 1)), (1, batch().build())]));
     for partition in [7, -1] {
