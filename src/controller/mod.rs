@@ -13,6 +13,7 @@ mod configs;
 mod error;
 mod partitions;
 mod placement;
+mod quotas;
 mod topic;
 
 #[cfg(test)]
@@ -23,13 +24,15 @@ pub use broker::{BrokerRegistration, PRODUCER_ID_BLOCK};
 pub use configs::{Changed, ConfigChanges, ConfigOperation, ListDefault, Others};
 pub use error::{Error, TopicError};
 pub use partitions::{Grown, MorePartitions};
+pub use quotas::{AlteredQuotas, NamedEntity, QuotaChanges};
 pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef, check_assignment};
 
 use crate::metadata::{ClusterImage, Record};
 use crate::quorum::Quorum;
 use crate::runtime::Clock;
 use crate::types::{BrokerEpoch, BrokerId, TopicId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -149,6 +152,27 @@ impl Controller {
     pub async fn alter_configs(&self, changes: Vec<ConfigChanges>, mode: Mode) -> Result<Decided<Changed>, Error> {
         let rules = configs::Rules { check: &*self.config_rules.check, list_default: &*self.config_rules.list_default };
         self.decide_in(mode, |image| configs::decide_changes(image, &changes, &rules)).await
+    }
+
+    /// Changes client quotas, all or none of each entity's. Returns one answer per entity, in the order of the request.
+    ///
+    /// # Errors
+    /// Those of the quorum; what is wrong with an entity's changes is in its answer.
+    pub async fn alter_client_quotas(
+        &self,
+        changes: Vec<QuotaChanges>,
+        mode: Mode,
+    ) -> Result<Decided<AlteredQuotas>, Error> {
+        let mut unresolved = HashSet::new();
+        for host in changes.iter().flat_map(QuotaChanges::hosts) {
+            let is_known = host.parse::<IpAddr>().is_ok() || unresolved.contains(host);
+            // An empty host is refused later, with a text of its own.
+            if !is_known && !host.is_empty() && tokio::net::lookup_host((host, 0)).await.is_err() {
+                unresolved.insert(host.to_owned());
+            }
+        }
+        let resolves = |host: &str| !unresolved.contains(host);
+        self.decide_in(mode, |image| quotas::decide_quotas(image, &changes, &resolves)).await
     }
 
     /// Hands out a block of producer ids to `broker`; no id is ever handed out twice.

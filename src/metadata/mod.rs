@@ -9,6 +9,7 @@
 
 mod image;
 mod model;
+mod quota;
 mod record;
 
 #[cfg(test)]
@@ -16,4 +17,5 @@ mod tests;
 
 pub use image::{ClusterImage, Inconsistent};
 pub use model::{Broker, Endpoint, Partition, SecurityProtocol, Topic};
+pub use quota::{EntityName, QuotaEntity, QuotaValue, Quotas};
 pub use record::{ConfigResource, Record};
