@@ -24,6 +24,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
     ("wire", &[GROUND]),
     ("metadata", &[GROUND, &["config", "record"]]),
     ("security", &[GROUND, &["config", "metadata"]]),
+    ("quota", &[GROUND, &["runtime", "metadata"]]),
     ("net", &[GROUND, &["runtime", "metrics", "config", "wire", "security"]]),
     ("storage", &[GROUND, &["runtime", "metrics", "config", "record"]]),
     ("quorum", &[GROUND, &["runtime", "metrics", "config", "metadata"]]),
@@ -31,8 +32,8 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
     ("controller", &[GROUND, &["runtime", "metrics", "config", "record", "metadata", "quorum"]]),
     ("replication", &[BASE, &["net", "wire", "partition", "controller"]]),
     ("coordinator", &[BASE, &["partition"]]),
-    ("handlers", &[BASE, &["wire", "security", "partition", "controller", "coordinator"]]),
-    ("server", &[BASE, &["wire", "security", "net", "handlers"]]),
+    ("handlers", &[BASE, &["wire", "security", "quota", "partition", "controller", "coordinator"]]),
+    ("server", &[BASE, &["wire", "security", "quota", "net", "handlers"]]),
     (
         "admin",
         &[BASE, &["security", "storage", "quorum", "partition", "controller", "replication", "coordinator", "server"]],
@@ -41,7 +42,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
         "broker",
         &[
             BASE,
-            &["wire", "security", "net", "storage", "quorum", "partition", "controller", "replication"],
+            &["wire", "security", "quota", "net", "storage", "quorum", "partition", "controller", "replication"],
             &["coordinator", "handlers", "server", "admin"],
         ],
     ),

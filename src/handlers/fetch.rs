@@ -18,6 +18,7 @@ use super::{Client, Refusal, Services};
 use crate::partition::{
     FetchWait, Hosted, HostedTopic, Minimum, Partition, Read, ReadError, ReadOutcome, ReadableBound, Slice,
 };
+use crate::quota::{Kind, Who};
 use crate::runtime::Outgoing;
 use crate::security::Operation;
 use crate::types::{LeaderEpoch, Offset, PartitionIndex};
@@ -102,18 +103,42 @@ pub fn parse(version: i16, body: &[u8]) -> Result<Request, Refusal> {
 }
 
 /// Answers a Fetch; waits for records if the request says so. What was answered before should be sent by then.
-pub async fn handle(services: &Services, client: &Client, correlation_id: i32, request: Request, out: &mut Outgoing) {
+/// A client whose answers are limited is muted for the time that is returned, and gets an answer without records.
+pub async fn handle(
+    services: &Services,
+    client: &Client,
+    correlation_id: i32,
+    limited: Option<Who<'_>>,
+    request: Request,
+    out: &mut Outgoing,
+) -> Option<Duration> {
     let call = Answered { correlation_id, version: request.version };
-    let limits = Limits::of(services, &request);
+    let mut limits = Limits::of(services, &request);
+    limits.bound_by_quota(services, limited);
     let context = match services.sessions.open(request, services.clock.now()).await {
         Ok(context) => context,
         Err(code) => {
             write_failure(call, code, out);
-            return;
+            return None;
         }
     };
     let found = read_enough(services, client, &limits, &context).await;
+    if let Some(pause) = limited.and_then(|who| over_quota(services, who, &found)) {
+        let throttle_ms = i32::try_from(pause.as_millis()).unwrap_or(i32::MAX);
+        write_empty(call, 0, services.sessions.withdraw(context), throttle_ms, out);
+        return Some(pause);
+    }
     write(services, client, call, context, &limits, found, out);
+    None
+}
+
+/// Counts the records of an answer; `Some` when they are too many: they are then not sent, and do not count.
+fn over_quota(services: &Services, who: Who<'_>, found: &[Found]) -> Option<Duration> {
+    let bytes = found.iter().map(|found| found.bytes() as u64).sum();
+    let now = services.clock.now();
+    let pause = services.quotas.record(Kind::Fetch, who, bytes, now)?;
+    services.quotas.unrecord(Kind::Fetch, who, bytes, now);
+    Some(pause)
 }
 
 impl Limits {
@@ -131,6 +156,15 @@ impl Limits {
             bytes_min: u32::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
             deadline: Instant::now() + wait,
         }
+    }
+}
+
+impl Limits {
+    /// An answer larger than what may pass in all windows would be refused for ever.
+    fn bound_by_quota(&mut self, services: &Services, limited: Option<Who<'_>>) {
+        let Some(most) = limited.and_then(|who| services.quotas.most_in_windows(Kind::Fetch, who)) else { return };
+        self.bytes_max = self.bytes_max.min(usize::try_from(most).unwrap_or(usize::MAX));
+        self.bytes_min = self.bytes_min.min(u32::try_from(self.bytes_max).unwrap_or(u32::MAX));
     }
 }
 
@@ -259,12 +293,16 @@ impl<'a> Reader<'a> {
 }
 
 fn write_failure(call: Answered, code: ErrorCode, out: &mut Outgoing) {
+    write_empty(call, code.code(), 0, 0, out);
+}
+
+fn write_empty(call: Answered, error_code: i16, session_id: i32, throttle_ms: i32, out: &mut Outgoing) {
     let head = Head {
         correlation_id: call.correlation_id,
         version: call.version,
-        throttle_ms: 0,
-        error_code: code.code(),
-        session_id: 0,
+        throttle_ms,
+        error_code,
+        session_id,
         topic_count: 0,
     };
     ResponseWriter::new(&mut out.bytes, &head).finish(0, &[]);

@@ -36,6 +36,7 @@ pub mod produce;
 mod producer_ids;
 mod services;
 
+use crate::quota::Who;
 use crate::runtime::Outgoing;
 use crate::security::Principal;
 use crate::wire::{self, ApiKey, EncodeError, Malformed};
@@ -65,6 +66,13 @@ pub struct Software {
     pub version: String,
 }
 
+impl Client {
+    /// Who it is to quotas, when it calls itself `client_id`.
+    pub fn who<'a>(&'a self, client_id: &'a str) -> Who<'a> {
+        Who { user: self.principal.name(), client_id }
+    }
+}
+
 /// One request without its body.
 #[derive(Debug)]
 pub struct Call<'a> {
@@ -76,6 +84,8 @@ pub struct Call<'a> {
     pub correlation_id: i32,
     /// The client's name for itself.
     pub client_id: Option<&'a str>,
+    /// For how long the client is muted after the answer.
+    pub throttle_ms: i32,
 }
 
 /// Why a connection is closed instead of answered.

@@ -346,7 +346,7 @@ fn answer(
 ) {
     let leaders = name_leaders(services, client, items);
     let endpoints = leaders.endpoints();
-    let head = Head { correlation_id: call.correlation_id, throttle_ms: 0, node_endpoints: &endpoints };
+    let head = Head { correlation_id: call.correlation_id, throttle_ms: call.throttle_ms, node_endpoints: &endpoints };
     let must_wait = |item: &Item<'_>| {
         let (Acks::All, Some(partition), Some(end)) = (item.acks, &item.partition, item.end) else { return false };
         !partition.is_replicated(end)

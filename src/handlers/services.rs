@@ -6,6 +6,7 @@ use crate::config::BrokerConfig;
 use crate::controller::Controller;
 use crate::metadata::{Broker, ClusterImage, Endpoint};
 use crate::partition::PartitionManager;
+use crate::quota::{ClientQuotas, Windows};
 use crate::runtime::Clock;
 use crate::security::Authorizer;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub struct Services {
     pub controller: Controller,
     /// Who may do what.
     pub authorizer: Authorizer,
+    /// What clients may use, and have used.
+    pub quotas: Arc<ClientQuotas>,
     pub(super) sessions: FetchSessions,
     pub(super) producer_ids: ProducerIds,
 }
@@ -41,6 +44,7 @@ impl Services {
             partitions,
             controller,
             authorizer: Authorizer,
+            quotas: Arc::new(ClientQuotas::new(Windows::default())),
             sessions,
             producer_ids: ProducerIds::new(config.node_id),
             config,

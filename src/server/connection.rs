@@ -6,11 +6,14 @@
 //!   before the next begins (as Kafka's muted channel);
 //! * at most 64 Produce frames, or 8 MiB of them, are unanswered; then nothing more is read;
 //! * what waits (a long poll, replicas, a full socket, the memory budget, the controller) holds no lock and no worker, and ends when the broker stops;
+//! * a client over its quota is muted after the answer that says so: nothing of it is read nor handled meanwhile, and it is
+//!   not idle;
 //! * a client that never pauses gives way to others, and what is answered to it is sent before it becomes much.
 
 use crate::handlers::produce::Waiting;
 use crate::handlers::{Call, Client, Refusal, Services, answer, fetch, produce};
 use crate::net::{Budget, FrameError, Input, send, send_at_once};
+use crate::quota::Kind;
 use crate::runtime::Outgoing;
 use crate::wire::{ApiKey, HeaderError, api_versions, parse_header};
 use std::collections::VecDeque;
@@ -49,6 +52,8 @@ pub(super) struct Connection {
     waiting: VecDeque<Waiting>,
     idle_time_max: Duration,
     last_activity: Instant,
+    /// Until when nothing is read nor handled, because the client used more than its quota.
+    muted_until: Option<Instant>,
     /// What was handled since others had the worker.
     share_used: usize,
     idle: Pin<Box<Sleep>>,
@@ -92,6 +97,7 @@ impl Connection {
             waiting: VecDeque::new(),
             idle_time_max,
             last_activity: Instant::now(),
+            muted_until: None,
             share_used: 0,
             idle: Box::pin(tokio::time::sleep(idle_time_max)),
             stop: Box::pin(stop.cancelled_owned()),
@@ -130,14 +136,14 @@ impl Connection {
 
     /// Handles what has arrived, sends the answers, waits for more.
     async fn turn(&mut self) -> Result<(), End> {
-        while self.may_take_more() && self.handle_next().await? {
+        while self.may_take_more() && self.muted_until.is_none() && self.handle_next().await? {
             if self.out.waiting_bytes() >= UNSENT_BYTES_MAX {
                 self.flush().await?;
             }
             self.give_way().await?;
         }
         self.flush().await?;
-        if !self.may_take_more() {
+        if !self.may_take_more() || self.muted_until.is_some() {
             return self.wait().await;
         }
         if self.input.must_settle() {
@@ -180,7 +186,14 @@ impl Connection {
     /// Waits until there is something to read, a Produce can be answered, or the connection must end.
     async fn wait(&mut self) -> Result<(), End> {
         self.share_used = 0;
-        let may_read = self.may_take_more();
+        let may_read = self.may_take_more() && self.muted_until.is_none();
+        let muted_until = self.muted_until;
+        let unmuted = async {
+            match muted_until {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         if may_read {
             self.settle().await?
         } else {
@@ -209,9 +222,15 @@ impl Connection {
             }
             ready = self.stream.readable(), if may_read => Ok(ready?),
             () = &mut self.stop => Err(End::Stopped),
+            () = unmuted => {
+                self.muted_until = None;
+                // A client that was not listened to was not idle.
+                self.last_activity = Instant::now();
+                Ok(())
+            }
             () = more_due => if self.budget.is_contended() { Err(End::TooSlow) } else { Ok(()) },
             () = &mut self.idle => {
-                let ends_at = self.last_activity + self.idle_time_max;
+                let ends_at = self.muted_until.unwrap_or(self.last_activity) + self.idle_time_max;
                 if ends_at <= Instant::now() {
                     return Err(End::Idle);
                 }
@@ -282,10 +301,12 @@ impl Connection {
         let refused = |refusal| End::Refused { api, version, refusal };
         if api == ApiKey::Fetch {
             let request = fetch::parse(version, body).map_err(refused)?;
+            let is_limited = self.services.quotas.has(Kind::Fetch);
+            let limited = is_limited.then(|| header.client_id.unwrap_or_default().to_owned());
             self.input.consume(consumed);
-            self.fetch(correlation_id, request).await?;
+            self.fetch(correlation_id, limited, request).await?;
         } else {
-            let call = Call { api, version, correlation_id, client_id: header.client_id };
+            let call = Call { api, version, correlation_id, client_id: header.client_id, throttle_ms: 0 };
             let handled = tokio::select! {
                 biased;
                 handled = answer(&self.services, &mut self.client, &call, body, &mut self.out) => handled,
@@ -299,32 +320,56 @@ impl Connection {
     }
 
     /// A fetch may wait: what was answered before is sent, and the read buffer given back.
-    async fn fetch(&mut self, correlation_id: i32, request: fetch::Request) -> Result<(), End> {
+    /// `limited` is the client id, when there are quotas.
+    async fn fetch(
+        &mut self,
+        correlation_id: i32,
+        limited: Option<String>,
+        request: fetch::Request,
+    ) -> Result<(), End> {
         self.flush().await?;
         let patience = self.last_activity + self.idle_time_max;
-        tokio::select! {
+        let limited = limited.as_deref().map(|client_id| self.client.who(client_id));
+        let pause = tokio::select! {
             biased;
-            () = fetch::handle(&self.services, &self.client, correlation_id, request, &mut self.out) => {}
+            pause = fetch::handle(&self.services, &self.client, correlation_id, limited, request, &mut self.out) => pause,
             () = hung_up(&self.stream, patience) => return Err(End::Closed),
             () = &mut self.stop => return Err(End::Stopped),
             never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
+        };
+        self.flush().await?;
+        self.mute(pause);
+        Ok(())
+    }
+
+    /// Neither reads nor handles anything for so long.
+    fn mute(&mut self, pause: Option<Duration>) {
+        if let Some(pause) = pause {
+            self.muted_until = Some(Instant::now() + pause);
         }
-        self.flush().await
     }
 
     /// Appends the Produce frames that stand at the front. Returns how many bytes they take.
     fn handle_produce_run(&mut self) -> Result<usize, End> {
         let mut consumed = 0;
         let mut frames = Vec::new();
-        while frames.len() + self.waiting.len() < UNANSWERED_MAX && consumed < UNANSWERED_BYTES_MAX {
+        let mut pause = None;
+        // A frame that is over the quota ends the run: what stands behind it is handled when the client has paused.
+        while pause.is_none() && frames.len() + self.waiting.len() < UNANSWERED_MAX && consumed < UNANSWERED_BYTES_MAX {
             // A bad length behind good frames ends the connection when they are handled.
             let Ok(Some(range)) = self.input.frame(consumed) else { break };
-            let size = Input::size_bytes(&range);
+            let (size, request_bytes) = (Input::size_bytes(&range), range.len() as u64);
             match parse_header(&self.input.bytes()[range]) {
                 Ok((header, body)) if header.api_key == ApiKey::Produce => {
                     let (api, version) = (header.api_key, header.api_version);
                     let (correlation_id, client_id) = (header.correlation_id, header.client_id);
-                    frames.push((Call { api, version, correlation_id, client_id }, body));
+                    if self.services.quotas.has(Kind::Produce) {
+                        let who = self.client.who(client_id.unwrap_or_default());
+                        let now = self.services.clock.now();
+                        pause = self.services.quotas.record(Kind::Produce, who, request_bytes, now);
+                    }
+                    let throttle_ms = pause.map_or(0, |p: Duration| i32::try_from(p.as_millis()).unwrap_or(i32::MAX));
+                    frames.push((Call { api, version, correlation_id, client_id, throttle_ms }, body));
                 }
                 _ => break,
             }
@@ -334,6 +379,7 @@ impl Connection {
         let (api, version) = (first.api, first.version);
         produce::handle(&self.services, &self.client, &frames, &mut self.out.bytes, &mut self.waiting)
             .map_err(|refusal| End::Refused { api, version, refusal })?;
+        self.mute(pause);
         Ok(consumed)
     }
 
