@@ -3,6 +3,7 @@
 //! Every API and version served: requests made and encoded by the `kafka-protocol` crate, whole, damaged, and crowded
 //! with as many of the smallest elements as the guard lets pass. The seed of the damage is that of `KLAMM_TEST_SEED`, or 1.
 
+use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use kafka_protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use kafka_protocol::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
@@ -11,6 +12,7 @@ use kafka_protocol::messages::create_topics_request::{
 };
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_quorum_request;
@@ -23,12 +25,13 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
-    ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, TopicName, alter_configs_request, incremental_alter_configs_request,
+    AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
+    ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TopicName,
+    alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use klamm::wire::api::APIS;
@@ -102,6 +105,8 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
         ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
         ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
+        ApiKey::DescribeClientQuotas => of::<DescribeClientQuotasRequest>(version, body),
+        ApiKey::AlterClientQuotas => of::<AlterClientQuotasRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
     };
@@ -287,6 +292,18 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
                 .with_topic_name(topic(length))
                 .with_partitions(partitions);
             encode(&DescribeQuorumRequest::default().with_topics(vec![topics; count]), version)
+        }
+        ApiKey::DescribeClientQuotas => {
+            let components = (0..count)
+                .map(|at| ComponentData::default().with_entity_type(text(length)).with_match(every_other(at)));
+            encode(&DescribeClientQuotasRequest::default().with_components(components.collect()), version)
+        }
+        ApiKey::AlterClientQuotas => {
+            let entity = (0..inner)
+                .map(|at| EntityData::default().with_entity_type(text(length)).with_entity_name(every_other(at)));
+            let ops = vec![OpData::default().with_key(text(length)); inner];
+            let entry = EntryData::default().with_entity(entity.collect()).with_ops(ops);
+            encode(&AlterClientQuotasRequest::default().with_entries(vec![entry; count]), version)
         }
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {

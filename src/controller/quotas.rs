@@ -7,7 +7,8 @@ use super::Decision;
 use crate::metadata::{ClusterImage, EntityName, QuotaEntity, QuotaValue, Record};
 use std::collections::BTreeMap;
 
-/// An entity as a request names it: types, and names or `None` for the default.
+/// An entity as a request names it: types, and names or `None` for the default; of a type that is there twice the last
+/// counts.
 pub type NamedEntity = Vec<(String, Option<String>)>;
 
 /// Changes of one entity's quotas.
@@ -83,24 +84,23 @@ fn checked_entity(named: &NamedEntity) -> Result<QuotaEntity, String> {
             "ip" => &mut entity.ip,
             _ => return Err(format!("Unhandled client quota entity type: {kind}")),
         };
-        if place.is_some() {
-            return Err(format!("Duplicate entity type {kind}"));
-        }
         if name.as_deref() == Some("") {
             return Err(format!("Empty {kind} not supported"));
         }
         *place = Some(name.clone().map_or(EntityName::Default, EntityName::Named));
     }
     if entity.ip.is_some() && (entity.user.is_some() || entity.client_id.is_some()) {
-        return Err("Invalid empty client quota entity".into());
+        // As a running Kafka spells it.
+        let text = "Invalid quota entity combination, IP entity shouldnot be combined with User or ClientId";
+        return Err(text.into());
     }
     Ok(entity)
 }
 
 fn checked_value(entity: &QuotaEntity, key: &str, value: f64) -> Result<QuotaValue, String> {
-    /// The largest value and Kafka's name of the type, for quotas that are whole numbers.
-    const LONG: Option<(f64, &str)> = Some((i64::MAX as f64, "LONG"));
-    const INT: Option<(f64, &str)> = Some((i32::MAX as f64, "INT"));
+    /// The largest value and Kafka's words for the type, for quotas that are whole numbers.
+    const LONG: Option<(f64, &str)> = Some((i64::MAX as f64, "a LONG"));
+    const INT: Option<(f64, &str)> = Some((i32::MAX as f64, "an INT"));
     let whole = match (entity.ip.is_some(), key) {
         (false, "producer_byte_rate" | "consumer_byte_rate") => LONG,
         (false, "request_percentage" | "controller_mutation_rate") => None,
@@ -112,7 +112,7 @@ fn checked_value(entity: &QuotaEntity, key: &str, value: f64) -> Result<QuotaVal
     }
     if let Some((max, kind)) = whole {
         if value > max {
-            return Err(format!("Proposed value for {key} is too large for a {kind}."));
+            return Err(format!("Proposed value for {key} is too large for {kind}."));
         }
         if (value % 1.0).abs() > 1e-6 {
             return Err(format!("{key} cannot be a fractional value."));
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(decided(user, &[("producer_byte_rate", Some(0.0))]), refused(text));
         let text = "producer_byte_rate cannot be a fractional value.";
         assert_eq!(decided(user, &[("producer_byte_rate", Some(1.5))]), refused(text));
-        let text = "Proposed value for connection_creation_rate is too large for a INT.";
+        let text = "Proposed value for connection_creation_rate is too large for an INT.";
         assert_eq!(decided(&[("ip", None)], &[(rate, Some(3e9))]), refused(text));
         assert_eq!(decided(user, &[("request_percentage", Some(1.5))]), Ok(1));
         assert_eq!(decided(user, &[("producer_byte_rate", None)]), Ok(0), "nothing is there to be removed");

@@ -11,6 +11,7 @@ mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod api_versions;
+mod client_quotas;
 mod create_partitions;
 mod create_topics;
 mod delete_records;
@@ -153,6 +154,8 @@ pub async fn answer(
         ApiKey::ListConfigResources => {
             respond(out, call, &list_config_resources::handle(services, client, call.version, decoded!()))
         }
+        ApiKey::DescribeClientQuotas => respond(out, call, &client_quotas::describe(services, client, decoded!())),
+        ApiKey::AlterClientQuotas => respond(out, call, &client_quotas::alter(services, client, decoded!()).await),
         ApiKey::ListPartitionReassignments => {
             respond(out, call, &list_partition_reassignments::handle(services, client, decoded!()))
         }

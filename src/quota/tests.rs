@@ -121,3 +121,21 @@ fn an_address_opens_as_many_connections_as_it_may() {
     let refused = quotas.record_connection("10.0.0.1".parse().unwrap(), TimestampMs(T0 + 11_000));
     assert!(refused.is_some_and(|pause| pause <= Duration::from_secs(1)));
 }
+
+#[test]
+fn a_client_that_takes_all_it_can_gets_its_quota_and_no_tenth_more() {
+    let limit = 50_000.0;
+    let quotas = quotas(&[(None, Some(EntityName::Default), "producer_byte_rate", limit)]);
+    for bytes in [1_000, 20_000, 300_000] {
+        let client = format!("c{bytes}");
+        let (mut now, mut sent) = (0, 0);
+        let (from, until) = (33_000, 333_000);
+        while now < until {
+            let pause = quotas.record(Kind::Produce, who("u", &client), bytes, TimestampMs(T0 + now));
+            sent += if now >= from { bytes } else { 0 };
+            now += 1 + pause.map_or(0, |pause| i64::try_from(pause.as_millis()).unwrap());
+        }
+        let rate = sent as f64 / ((until - from) as f64 / 1000.0);
+        assert!((rate / limit - 1.0).abs() < 0.1, "{bytes}: {rate} bytes a second");
+    }
+}

@@ -135,6 +135,8 @@ apis! {
     IncrementalAlterConfigs = 44, IncrementalAlterConfigsRequest: 0..=1, flexible from 1;
     AlterPartitionReassignments = 45, AlterPartitionReassignmentsRequest: 0..=1, flexible from 0;
     ListPartitionReassignments = 46, ListPartitionReassignmentsRequest: 0..=0, flexible from 0;
+    DescribeClientQuotas = 48, DescribeClientQuotasRequest: 0..=1, flexible from 1;
+    AlterClientQuotas = 49, AlterClientQuotasRequest: 0..=1, flexible from 1;
     DescribeQuorum = 55, DescribeQuorumRequest: 0..=2, flexible from 0;
     DescribeCluster = 60, DescribeClusterRequest: 0..=2, flexible from 0;
     ListConfigResources = 74, ListConfigResourcesRequest: 0..=1, flexible from 0;

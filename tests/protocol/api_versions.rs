@@ -10,7 +10,7 @@ use crate::connect;
 use crate::support::raw::decode_response;
 
 /// What this stage serves, as Apache Kafka 4.1 advertises it (key: lowest, highest).
-const SERVED: [(i16, (i16, i16)); 23] = [
+const SERVED: [(i16, (i16, i16)); 25] = [
     (0, (0, 13)),
     (1, (4, 18)),
     (2, (1, 10)),
@@ -30,6 +30,8 @@ const SERVED: [(i16, (i16, i16)); 23] = [
     (44, (0, 1)),
     (45, (0, 1)),
     (46, (0, 0)),
+    (48, (0, 1)),
+    (49, (0, 1)),
     (55, (0, 2)),
     (60, (0, 2)),
     (74, (0, 1)),

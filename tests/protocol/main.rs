@@ -24,6 +24,7 @@ mod placement;
 mod produce;
 mod producers;
 mod quorum;
+mod quotas;
 mod topics;
 
 use support::broker::Broker;

@@ -30,6 +30,8 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::ListConfigResources => LIST_CONFIG_RESOURCES,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
         ApiKey::DescribeQuorum => DESCRIBE_QUORUM,
+        ApiKey::DescribeClientQuotas => DESCRIBE_CLIENT_QUOTAS,
+        ApiKey::AlterClientQuotas => ALTER_CLIENT_QUOTAS,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
     }
@@ -278,6 +280,30 @@ const DESCRIBE_QUORUM: Shape = &[structures(&Kind::Struct(&[
         INT32, // partition
     ])),
 ]))];
+
+const DESCRIBE_CLIENT_QUOTAS: Shape = &[
+    structures(&Kind::Struct(&[
+        STRING,                   // type of entity
+        INT8,                     // how it is matched
+        STRING.nullable_since(0), // name
+    ])),
+    BOOL, // strict
+];
+
+const ALTER_CLIENT_QUOTAS: Shape = &[
+    structures(&Kind::Struct(&[
+        structures(&Kind::Struct(&[
+            STRING,                   // type of entity
+            STRING.nullable_since(0), // name
+        ])),
+        structures(&Kind::Struct(&[
+            STRING, // quota
+            INT64,  // value, a float
+            BOOL,   // remove
+        ])),
+    ])),
+    BOOL, // validate only
+];
 
 const DESCRIBE_CLUSTER: Shape = &[
     BOOL,          // operations authorized on the cluster

@@ -8,17 +8,18 @@ use super::*;
 use crate::wire::api::{APIS, Api, ServedRequest};
 use crate::wire::frame::decode;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
-    ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, alter_configs_request, alter_partition_reassignments_request,
+    AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
+    ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+    DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
+    DescribeQuorumRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    alter_client_quotas_request, alter_configs_request, alter_partition_reassignments_request,
     alter_replica_log_dirs_request, create_partitions_request, create_topics_request, delete_records_request,
-    delete_topics_request, describe_configs_request, describe_log_dirs_request, describe_quorum_request,
-    describe_topic_partitions_request, elect_leaders_request, fetch_request, incremental_alter_configs_request,
-    list_offsets_request, list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request,
-    produce_request,
+    delete_topics_request, describe_client_quotas_request, describe_configs_request, describe_log_dirs_request,
+    describe_quorum_request, describe_topic_partitions_request, elect_leaders_request, fetch_request,
+    incremental_alter_configs_request, list_offsets_request, list_partition_reassignments_request, metadata_request,
+    offset_for_leader_epoch_request, produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -52,6 +53,8 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::DescribeConfigs => of::<DescribeConfigsRequest>(version, body),
         ApiKey::ListPartitionReassignments => of::<ListPartitionReassignmentsRequest>(version, body),
         ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
+        ApiKey::DescribeClientQuotas => of::<DescribeClientQuotasRequest>(version, body),
+        ApiKey::AlterClientQuotas => of::<AlterClientQuotasRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
     }
@@ -90,6 +93,8 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         ApiKey::IncrementalAlterConfigs => {
             sizes!(incremental_alter_configs_request: AlterConfigsResource, AlterableConfig)
         }
+        ApiKey::DescribeClientQuotas => sizes!(describe_client_quotas_request: ComponentData),
+        ApiKey::AlterClientQuotas => sizes!(alter_client_quotas_request: EntryData, EntityData, OpData),
         ApiKey::DeleteTopics => sizes!(delete_topics_request: DeleteTopicState),
         ApiKey::OffsetForLeaderEpoch => {
             sizes!(offset_for_leader_epoch_request: OffsetForLeaderTopic, OffsetForLeaderPartition)
