@@ -279,6 +279,39 @@ fn kafkas_tools_change_a_topic_that_exists() {
 }
 
 #[test]
+fn kafka_configs_adds_describes_and_deletes_quotas() {
+    let Some(tools) = Tools::gather("kafka-configs of clients, users and ips") else { return };
+    let broker = Broker::start();
+    let run = |arguments: &[&str]| tool(&tools, &broker, CONFIG_COMMAND, arguments, "").expect_success("kafka-configs");
+    // Of a user the tool also asks for SCRAM credentials, after it has printed the quotas, and fails: there are none yet.
+    let describe = |entity: &[&str]| {
+        let shown = tool(&tools, &broker, CONFIG_COMMAND, &[entity, &["--describe"]].concat(), "");
+        assert!(shown.succeeded || shown.errors.contains("DESCRIBE_USER_SCRAM_CREDENTIALS"), "{}", shown.errors);
+        shown.output
+    };
+    let cases = [
+        ("clients", "mine", "producer_byte_rate", "Quota configs for client-id 'mine' are producer_byte_rate=1000.0"),
+        ("users", "me", "consumer_byte_rate", "Quota configs for user-principal 'me' are consumer_byte_rate=1000.0"),
+        (
+            "ips",
+            "10.0.0.1",
+            "connection_creation_rate",
+            "Quota configs for ip '10.0.0.1' are connection_creation_rate=1000.0",
+        ),
+    ];
+    for (kind, name, quota, line) in cases {
+        let entity = ["--entity-type", kind, "--entity-name", name];
+        let added = run(&[&entity[..], &["--alter", "--add-config", &format!("{quota}=1000")]].concat());
+        assert!(added.contains("Completed updating config for"), "{added}");
+        let described = describe(&entity);
+        assert!(described.contains(line), "{described}");
+        run(&[&entity[..], &["--alter", "--delete-config", quota]].concat());
+        let described = describe(&entity);
+        assert!(!described.contains(quota), "{described}");
+    }
+}
+
+#[test]
 fn kafka_log_dirs_shows_the_sizes_of_partitions() {
     let Some(tools) = Tools::gather("kafka-log-dirs") else { return };
     let (broker, topic) = (Broker::start(), new_topic());
