@@ -29,7 +29,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
     ("storage", &[GROUND, &["runtime", "metrics", "config", "record"]]),
     ("quorum", &[GROUND, &["runtime", "metrics", "config", "metadata"]]),
     ("partition", &[BASE, &["storage"]]),
-    ("controller", &[GROUND, &["runtime", "metrics", "config", "record", "metadata", "quorum"]]),
+    ("controller", &[GROUND, &["runtime", "metrics", "config", "record", "metadata", "quota", "quorum"]]),
     ("replication", &[BASE, &["net", "wire", "partition", "controller"]]),
     ("coordinator", &[BASE, &["partition"]]),
     ("handlers", &[BASE, &["wire", "security", "quota", "partition", "controller", "coordinator"]]),

@@ -30,7 +30,9 @@ mod tests;
 mod topic_table;
 mod units;
 
-pub use broker::{AnswersConfig, BrokerConfig, CompressedBatches, NetworkConfig, StorageConfig, TopicsConfig};
+pub use broker::{
+    AnswersConfig, BrokerConfig, CompressedBatches, NetworkConfig, QuotasConfig, StorageConfig, TopicsConfig,
+};
 pub use broker_table::all as broker_settings;
 pub use check::Check;
 pub use describe::{ConfigEntry, ConfigSource, ConfigSynonym, broker_entries, topic_entries};

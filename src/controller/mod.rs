@@ -29,6 +29,7 @@ pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST
 
 use crate::metadata::{ClusterImage, Record};
 use crate::quorum::Quorum;
+use crate::quota::MutationQuota;
 use crate::runtime::Clock;
 use crate::types::{BrokerEpoch, BrokerId, TopicId};
 use std::collections::{BTreeMap, HashSet};
@@ -118,31 +119,59 @@ impl Controller {
         Ok(Decided { reply: epoch, index })
     }
 
-    /// Creates topics, each for itself; those that succeed come to be together. Returns one answer per name, in the order
-    /// of the request.
+    /// Creates topics, each for itself and as far as `quota` admits it; those that succeed come to be together. Returns one
+    /// answer per name, in the order of the request.
     ///
     /// # Errors
     /// Those of the quorum; what is wrong with a topic is in its answer.
-    pub async fn create_topics(&self, topics: Vec<NewTopic>, mode: Mode) -> Result<Decided<Created>, Error> {
+    pub async fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        mode: Mode,
+        quota: &mut MutationQuota<'_>,
+    ) -> Result<Decided<Created>, Error> {
         let now = self.clock.now();
         let rules = topic::Rules { defaults: self.defaults, config_check: &*self.config_rules.check, now };
-        self.decide_in(mode, |image| topic::decide_creation(image, &topics, &rules, TopicId::random)).await
+        let decide = |image: &ClusterImage| {
+            quota.begin();
+            topic::decide_creation(image, &topics, &rules, quota, TopicId::random)
+        };
+        self.decide_in(mode, decide).await
     }
 
-    /// Deletes topics, each for itself. Returns one answer per reference, in the order of the request.
+    /// Deletes topics, each for itself and as far as `quota` admits it. Returns one answer per reference, in the order of
+    /// the request.
     ///
     /// # Errors
     /// Those of the quorum; what is wrong with a reference is in its answer.
-    pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Decided<Deleted>, Error> {
-        self.decide(|image| Ok(topic::decide_deletion(image, &topics))).await
+    pub async fn delete_topics(
+        &self,
+        topics: Vec<TopicRef>,
+        quota: &mut MutationQuota<'_>,
+    ) -> Result<Decided<Deleted>, Error> {
+        let decide = |image: &ClusterImage| {
+            quota.begin();
+            topic::decide_deletion(image, &topics, quota)
+        };
+        self.decide_in(Mode::Apply, decide).await
     }
 
-    /// Adds partitions to topics, to each for itself. Returns one answer per name, in the order of the request.
+    /// Adds partitions to topics, to each for itself and as far as `quota` admits it. Returns one answer per name, in the
+    /// order of the request.
     ///
     /// # Errors
     /// Those of the quorum; what is wrong with a topic is in its answer.
-    pub async fn create_partitions(&self, topics: Vec<MorePartitions>, mode: Mode) -> Result<Decided<Grown>, Error> {
-        self.decide_in(mode, |image| partitions::decide_growth(image, &topics)).await
+    pub async fn create_partitions(
+        &self,
+        topics: Vec<MorePartitions>,
+        mode: Mode,
+        quota: &mut MutationQuota<'_>,
+    ) -> Result<Decided<Grown>, Error> {
+        let decide = |image: &ClusterImage| {
+            quota.begin();
+            partitions::decide_growth(image, &topics, quota)
+        };
+        self.decide_in(mode, decide).await
     }
 
     /// Changes settings of topics, all or none of each topic's. Returns one answer per topic, in the order of the request.
@@ -195,7 +224,7 @@ impl Controller {
     async fn decide_in<T>(
         &self,
         mode: Mode,
-        decide: impl Fn(&ClusterImage) -> Decision<T>,
+        mut decide: impl FnMut(&ClusterImage) -> Decision<T>,
     ) -> Result<Decided<T>, Error> {
         self.decide(|image| {
             let (records, reply) = decide(image);
@@ -209,7 +238,7 @@ impl Controller {
 
     async fn decide<T>(
         &self,
-        decide: impl Fn(&ClusterImage) -> Result<Decision<T>, Error>,
+        mut decide: impl FnMut(&ClusterImage) -> Result<Decision<T>, Error>,
     ) -> Result<Decided<T>, Error> {
         let _one_at_a_time = self.deciding.lock().await;
         loop {

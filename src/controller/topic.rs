@@ -4,9 +4,11 @@
 //! `ControllerApis` for what concerns a request as a whole. Stricter than Kafka: two names of one request may not collide
 //! either.
 
+use super::error::too_much;
 use super::placement::{led, place};
 use super::{ConfigCheck, Decision, Defaults, TopicError};
 use crate::metadata::{ClusterImage, ConfigResource, Partition, Record, Topic};
+use crate::quota::MutationQuota;
 use crate::types::{BrokerId, PartitionIndex, TimestampMs, TopicId, TopicName};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -67,6 +69,7 @@ pub(super) fn decide_creation(
     image: &ClusterImage,
     topics: &[NewTopic],
     rules: &Rules<'_>,
+    quota: &mut MutationQuota<'_>,
     mut new_id: impl FnMut() -> TopicId,
 ) -> Decision<Created> {
     if partition_count(topics, rules.defaults) > PARTITIONS_PER_REQUEST_MAX {
@@ -81,7 +84,10 @@ pub(super) fn decide_creation(
     for topic in topics {
         let result = match counts.remove(topic.name.as_str()) {
             None => continue,
-            Some(1) => decide_topic(image, topic, rules, &mut taken, &mut new_id),
+            Some(1) => decide_topic(image, topic, rules, &mut taken, &mut new_id).and_then(|created| {
+                quota.take(created.partitions.len()).map_err(too_much)?;
+                Ok(created)
+            }),
             Some(_) => Err(TopicError::InvalidRequest("Duplicate topic name.".into())),
         };
         if let Ok(created) = &result {
@@ -249,7 +255,11 @@ fn push_records(records: &mut Vec<Record>, topic: &Topic) {
 }
 
 /// Decides which topics cease to be.
-pub(super) fn decide_deletion(image: &ClusterImage, topics: &[TopicRef]) -> Decision<Deleted> {
+pub(super) fn decide_deletion(
+    image: &ClusterImage,
+    topics: &[TopicRef],
+    quota: &mut MutationQuota<'_>,
+) -> Decision<Deleted> {
     let mut counts = HashMap::<&TopicRef, usize>::new();
     topics.iter().for_each(|topic| *counts.entry(topic).or_default() += 1);
     let ids: HashSet<TopicId> = topics.iter().filter_map(given_id).collect();
@@ -258,7 +268,10 @@ pub(super) fn decide_deletion(image: &ClusterImage, topics: &[TopicRef]) -> Deci
     for topic in topics {
         let result = match counts.remove(topic) {
             None => continue,
-            Some(1) => find_deletable(image, topic, &ids),
+            Some(1) => find_deletable(image, topic, &ids).and_then(|found| {
+                quota.take(found.partitions.len()).map_err(too_much)?;
+                Ok(DeletedTopic { name: found.name.clone(), id: found.id })
+            }),
             Some(_) => Err(TopicError::InvalidRequest(match topic {
                 TopicRef::Name(_) => "Duplicate topic name.".into(),
                 TopicRef::Id(_) => "Duplicate topic id.".into(),
@@ -279,7 +292,11 @@ fn given_id(topic: &TopicRef) -> Option<TopicId> {
     }
 }
 
-fn find_deletable(image: &ClusterImage, topic: &TopicRef, ids: &HashSet<TopicId>) -> Result<DeletedTopic, TopicError> {
+fn find_deletable<'a>(
+    image: &'a ClusterImage,
+    topic: &TopicRef,
+    ids: &HashSet<TopicId>,
+) -> Result<&'a Topic, TopicError> {
     let found = match topic {
         TopicRef::Name(name) => image
             .topic(name)
@@ -292,5 +309,5 @@ fn find_deletable(image: &ClusterImage, topic: &TopicRef, ids: &HashSet<TopicId>
         let text = "The provided topic name maps to an ID that was already supplied.";
         return Err(TopicError::InvalidRequest(text.into()));
     }
-    Ok(DeletedTopic { name: found.name.clone(), id: found.id })
+    Ok(found)
 }

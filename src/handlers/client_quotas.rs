@@ -1,7 +1,6 @@
 //! DescribeClientQuotas (key 48), versions 0–1, and AlterClientQuotas (key 49), versions 0–1 (KIP-546, KIP-612).
 //!
-//! Each entity changes as a whole or fails by itself; when the answer comes, the limits hold. `request_percentage` and
-//! `controller_mutation_rate` are refused with INVALID_REQUEST: they would be stored and limit nothing.
+//! Each entity changes as a whole or fails by itself; when the answer comes, the limits hold.
 //!
 //! Source: `ClientQuotasImage.describe`, `ControllerApis.handleAlterClientQuotas`.
 
@@ -24,9 +23,6 @@ use std::collections::BTreeMap;
 const EXACT: i8 = 0;
 const DEFAULT: i8 = 1;
 const ANY: i8 = 2;
-
-/// What is not enforced must not be set.
-const UNENFORCED: &[&str] = &["request_percentage", "controller_mutation_rate"];
 
 type Refusal = (ErrorCode, String);
 
@@ -167,25 +163,16 @@ async fn outcomes(
     if !services.authorizer.allows(&client.principal, Operation::AlterConfigs, Resource::Cluster) {
         return all((ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.".into()));
     }
-    let mut refusals: Vec<Option<Refusal>> = request.entries.iter().map(unenforced).collect();
-    let allowed = request.entries.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none());
-    let changes = allowed.map(|(entry, _)| changes(entry)).collect();
+    let changes = request.entries.iter().map(changes).collect();
     let mode = if request.validate_only { Mode::Validate } else { Mode::Apply };
     match services.controller.alter_client_quotas(changes, mode).await {
         Ok(altered) => {
             services.partitions.wait_applied(altered.index).await;
-            let mut decided =
-                altered.reply.into_iter().map(|done| done.map_err(|text| (ErrorCode::InvalidRequest, text)));
-            let mut next = || decided.next().expect("every change that was asked for was decided");
-            refusals.iter_mut().map(|refusal| refusal.take().map_or_else(&mut next, Err)).collect()
+            let decided = altered.reply.into_iter();
+            decided.map(|done| done.map_err(|text| (ErrorCode::InvalidRequest, text))).collect()
         }
         Err(e) => all((controller_error(&e), e.to_string())),
     }
-}
-
-fn unenforced(entry: &Wanted) -> Option<Refusal> {
-    let named = entry.ops.iter().find(|op| !op.remove && UNENFORCED.contains(&op.key.as_str()))?;
-    Some((ErrorCode::InvalidRequest, format!("The quota {} is not enforced yet and cannot be set", named.key)))
 }
 
 fn changes(entry: &Wanted) -> QuotaChanges {

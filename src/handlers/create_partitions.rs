@@ -1,11 +1,12 @@
 //! CreatePartitions (key 37), versions 0–3.
 //!
-//! Each topic grows or fails by itself; the answer comes when the new partitions take appends.
+//! Each topic grows or fails by itself; the answer comes when the new partitions take appends. In version 3 what the
+//! client's quota does not admit is refused (KIP-599); earlier versions pause for it.
 //!
 //! Source: `ControllerApis.createPartitions`, `ReplicationControlManager.createPartitions`.
 
 use super::errors::{controller_error, topic_error};
-use super::{Client, Services};
+use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{Mode, MorePartitions};
 use crate::security::{Operation, Resource};
 use crate::wire::ErrorCode;
@@ -14,9 +15,13 @@ use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicR
 use kafka_protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse, TopicName as WireName};
 use kafka_protocol::protocol::StrBytes;
 
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
+const VERSION_STRICT_QUOTA: i16 = 3;
+
 pub(super) async fn handle(
     services: &Services,
     client: &Client,
+    call: &Call<'_>,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
     let mode = if request.validate_only { Mode::Validate } else { Mode::Apply };
@@ -29,7 +34,8 @@ pub(super) async fn handle(
         .map(|topic| failure(topic.name, ErrorCode::TopicAuthorizationFailed, "Topic authorization failed.".into()))
         .collect();
     let names: Vec<_> = allowed.iter().map(|topic| topic.name.clone()).collect();
-    match services.controller.create_partitions(allowed.into_iter().map(wanted).collect(), mode).await {
+    let mut quota = mutation_quota(services, client, call, VERSION_STRICT_QUOTA);
+    match services.controller.create_partitions(allowed.into_iter().map(wanted).collect(), mode, &mut quota).await {
         Ok(grown) => {
             services.partitions.wait_applied(grown.index).await;
             results.extend(grown.reply.into_iter().map(|(name, result)| {
@@ -45,7 +51,8 @@ pub(super) async fn handle(
             results.extend(names.into_iter().map(|name| failure(name, code, e.to_string())));
         }
     }
-    CreatePartitionsResponse::default().with_results(results)
+    let throttle_ms = throttle_ms(quota.pause(services.clock.now()));
+    CreatePartitionsResponse::default().with_throttle_time_ms(throttle_ms).with_results(results)
 }
 
 fn wanted(topic: CreatePartitionsTopic) -> MorePartitions {

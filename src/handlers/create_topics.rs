@@ -1,12 +1,13 @@
 //! CreateTopics (key 19), versions 2–7.
 //!
 //! Each topic succeeds or fails by itself; the answer comes when the partitions take appends. From version 4 on −1 asks
-//! for the broker's defaults, from 5 on the answer says what was made, with all settings; 7 returns topic ids.
+//! for the broker's defaults, from 5 on the answer says what was made, with all settings; 7 returns topic ids. From 6 on what the client's quota does not
+//! admit is refused (KIP-599); earlier versions pause for it.
 //!
 //! Source: `ControllerApis.createTopics`, `ReplicationControlManager.createTopics`.
 
 use super::errors::{controller_error, topic_error};
-use super::{Call, Client, Services};
+use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{Mode, NewTopic, TopicError};
 use crate::metadata::Topic;
 use crate::security::{Operation, Resource};
@@ -16,6 +17,9 @@ use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, Cr
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicName as WireName};
 use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
+const VERSION_STRICT_QUOTA: i16 = 6;
 
 pub(super) async fn handle(
     services: &Services,
@@ -31,7 +35,8 @@ pub(super) async fn handle(
     let (allowed, forbidden): (Vec<_>, Vec<_>) = request.topics.into_iter().partition(may_create);
     let mut results: Vec<_> = forbidden.into_iter().map(|topic| refused(topic.name)).collect();
     let names: Vec<_> = allowed.iter().map(|topic| topic.name.clone()).collect();
-    match services.controller.create_topics(allowed.into_iter().map(new_topic).collect(), mode).await {
+    let mut quota = mutation_quota(services, client, call, VERSION_STRICT_QUOTA);
+    match services.controller.create_topics(allowed.into_iter().map(new_topic).collect(), mode, &mut quota).await {
         Ok(created) => {
             services.partitions.wait_applied(created.index).await;
             results.extend(created.reply.into_iter().map(|(name, made)| answer(services, call, name, made)));
@@ -41,7 +46,8 @@ pub(super) async fn handle(
             results.extend(names.into_iter().map(|name| failure(name, code, e.to_string())));
         }
     }
-    CreateTopicsResponse::default().with_topics(results)
+    let throttle_ms = throttle_ms(quota.pause(services.clock.now()));
+    CreateTopicsResponse::default().with_throttle_time_ms(throttle_ms).with_topics(results)
 }
 
 fn refused(name: WireName) -> CreatableTopicResult {

@@ -1,12 +1,13 @@
 //! DeleteTopics (key 20), versions 1–6.
 //!
 //! By name, from version 6 on also by id. Each topic succeeds or fails by itself; when the answer comes, the topic is
-//! gone from the metadata and its partitions take no requests any more.
+//! gone from the metadata and its partitions take no requests any more. From version 5 on what the client's quota does not
+//! admit is refused (KIP-599); earlier versions pause for it.
 //!
 //! Source: `ControllerApis.deleteTopics`.
 
 use super::errors::{controller_error, topic_error};
-use super::{Call, Client, Services};
+use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{DeletedTopic, TopicError, TopicRef};
 use crate::security::{Operation, Resource};
 use crate::types::TopicId;
@@ -14,6 +15,9 @@ use crate::wire::ErrorCode;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName as WireName};
 use kafka_protocol::protocol::StrBytes;
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
+const VERSION_STRICT_QUOTA: i16 = 5;
 
 pub(super) async fn handle(
     services: &Services,
@@ -33,7 +37,8 @@ pub(super) async fn handle(
             Err(refused) => results.push(refused),
         }
     }
-    match services.controller.delete_topics(allowed.clone()).await {
+    let mut quota = mutation_quota(services, client, call, VERSION_STRICT_QUOTA);
+    match services.controller.delete_topics(allowed.clone(), &mut quota).await {
         Ok(deleted) => {
             services.partitions.wait_applied(deleted.index).await;
             let outcomes = deleted.reply.into_iter();
@@ -44,7 +49,8 @@ pub(super) async fn handle(
             results.extend(allowed.into_iter().map(|topic| answer(topic, Err((code, e.to_string())))));
         }
     }
-    DeleteTopicsResponse::default().with_responses(results)
+    let throttle_ms = throttle_ms(quota.pause(services.clock.now()));
+    DeleteTopicsResponse::default().with_throttle_time_ms(throttle_ms).with_responses(results)
 }
 
 /// What the request names; what it names in no way or in two is answered at once.

@@ -63,6 +63,7 @@ pub(super) fn topic_error(e: &TopicError) -> ErrorCode {
         TopicError::PolicyViolation(_) => ErrorCode::PolicyViolation,
         TopicError::UnknownTopic(_) => ErrorCode::UnknownTopicOrPartition,
         TopicError::UnknownTopicId(_) => ErrorCode::UnknownTopicId,
+        TopicError::ThrottlingQuotaExceeded => ErrorCode::ThrottlingQuotaExceeded,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::fetch_session::FetchSessions;
 use super::producer_ids::ProducerIds;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, QuotasConfig};
 use crate::controller::Controller;
 use crate::metadata::{Broker, ClusterImage, Endpoint};
 use crate::partition::PartitionManager;
@@ -44,7 +44,7 @@ impl Services {
             partitions,
             controller,
             authorizer: Authorizer,
-            quotas: Arc::new(ClientQuotas::new(Windows::default())),
+            quotas: Arc::new(client_quotas(&config.quotas)),
             sessions,
             producer_ids: ProducerIds::new(config.node_id),
             config,
@@ -60,6 +60,12 @@ impl Services {
     pub fn image(&self) -> Arc<ClusterImage> {
         self.controller.image()
     }
+}
+
+fn client_quotas(config: &QuotasConfig) -> ClientQuotas {
+    let windows = Windows { count: config.windows, length: config.window_length };
+    let of_changes = Windows { count: config.controller_windows, length: config.controller_window_length };
+    ClientQuotas::new(windows, of_changes)
 }
 
 /// How a client that came through `listener` reaches `broker`, if it can.

@@ -3,7 +3,7 @@
 //! Invariants: there are at most as many samples as windows and one more, which overlaps the beginning; a clock that goes
 //! back moves nothing forward.
 
-use super::Windows;
+use super::{Counter, Windows};
 use crate::types::TimestampMs;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -76,14 +76,15 @@ impl Rate {
         let missing = (count - 1 - elapsed / length).max(0);
         elapsed.saturating_add(missing.saturating_mul(length)).max(1)
     }
+}
 
-    pub(super) fn last_event_ms(&self) -> i64 {
+impl Counter for Rate {
+    fn last_event_ms(&self) -> i64 {
         self.samples.back().expect("there is always a sample").last_event_ms
     }
 
-    /// Whether nothing that it counted matters any more.
-    pub(super) fn is_over(&self, windows: Windows, now: TimestampMs) -> bool {
-        let expired = length_ms(windows).saturating_mul(i64::from(windows.count));
+    fn is_over(&self, now: TimestampMs) -> bool {
+        let expired = length_ms(self.windows).saturating_mul(i64::from(self.windows.count));
         now.0.saturating_sub(self.last_event_ms()) >= expired
     }
 }

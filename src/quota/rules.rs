@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub(super) const MUTATION_RATE: &str = "controller_mutation_rate";
 pub(super) const CONNECTION_RATE: &str = "connection_creation_rate";
 /// Longer names share the counter of all that begin alike: names come from clients, memory has bounds.
 const NAME_BYTES_MAX: usize = 256;

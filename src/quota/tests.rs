@@ -19,7 +19,7 @@ fn quotas(of: &[(Option<EntityName>, Option<EntityName>, &str, f64)]) -> ClientQ
         })
         .collect();
     image.apply(1, &records).unwrap();
-    let quotas = ClientQuotas::new(Windows::default());
+    let quotas = ClientQuotas::new(Windows::default(), Windows::default());
     quotas.apply(&image, |_| None);
     quotas
 }
@@ -109,7 +109,7 @@ fn an_address_opens_as_many_connections_as_it_may() {
         value: Some(QuotaValue(rate)),
     };
     image.apply(1, &[of(EntityName::Named("host".into()), 2.0), of(EntityName::Default, 1.0)]).unwrap();
-    let quotas = ClientQuotas::new(Windows::default());
+    let quotas = ClientQuotas::new(Windows::default(), Windows::default());
     quotas.apply(&image, |host| (host == "host").then(|| "10.0.0.1".parse().unwrap()));
     let admitted = |address: &str, at: i64| {
         let connect = || quotas.record_connection(address.parse().unwrap(), TimestampMs(T0 + at));
@@ -138,4 +138,108 @@ fn a_client_that_takes_all_it_can_gets_its_quota_and_no_tenth_more() {
         let rate = sent as f64 / ((until - from) as f64 / 1000.0);
         assert!((rate / limit - 1.0).abs() < 0.1, "{bytes}: {rate} bytes a second");
     }
+}
+
+const OF_KAFKA: &str = include_str!("../../tests/golden/kafka-4.3-quotas.tsv");
+
+#[test]
+fn pauses_are_to_the_millisecond_those_of_kafka() {
+    let (mut rate, mut bucket, mut walk) = (None, None, "");
+    let mut pauses = 0;
+    for line in OF_KAFKA.lines().filter(|line| !line.starts_with('#')) {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let number = |at: usize| fields[at].parse::<i64>().unwrap();
+        let begin = &line[..line.match_indices('\t').nth(2).unwrap().0];
+        if begin != walk {
+            (rate, bucket, walk) = (None, None, begin);
+        }
+        let windows = Windows {
+            count: number(1).try_into().unwrap(),
+            length: Duration::from_secs(number(2).try_into().unwrap()),
+        };
+        let (limit, now, amount) = (number(3) as f64, TimestampMs(number(4)), number(5) as f64);
+        let rate = rate.get_or_insert_with(|| Rate::new(windows, now));
+        let bucket = bucket.get_or_insert_with(|| Bucket::new(windows, limit, now));
+        let (taken, pause) = match fields[0] {
+            "rate" => {
+                rate.record(amount, now);
+                (true, rate.throttle_time(limit, now))
+            }
+            "strict" => {
+                let pause = bucket.throttle_time(limit, now);
+                if pause.is_none() {
+                    bucket.take(amount, limit, now);
+                }
+                (pause.is_none(), pause)
+            }
+            "permissive" => {
+                bucket.take(amount, limit, now);
+                (true, bucket.throttle_time(limit, now))
+            }
+            other => panic!("{other}"),
+        };
+        let pause = i64::try_from(pause.unwrap_or_default().as_millis()).unwrap();
+        assert_eq!((taken.to_string().as_str(), pause), (fields[6], number(7)), "{line}");
+        pauses += i64::from(pause > 0);
+    }
+    assert!(pauses > 200, "{pauses}");
+}
+
+fn mutations() -> ClientQuotas {
+    quotas(&[(None, named("c"), "controller_mutation_rate", 2.0)])
+}
+
+#[test]
+fn kip_599_a_strict_quota_refuses_while_there_is_debt() {
+    let quotas = mutations();
+    let at = |ms| TimestampMs(T0 + ms);
+    let mut quota = quotas.mutations(who("u", "c"), Strictness::Strict, at(0));
+    assert_eq!(quota.take(100), Ok(()), "a full bucket admits a change of any size");
+    assert_eq!(quota.pause(at(0)), Duration::ZERO);
+    assert_eq!(quota.take(1), Err(Exceeded));
+    // 22 in the bucket less 100: 78 at two a second.
+    assert_eq!(quota.pause(at(0)), Duration::from_secs(39));
+    assert_eq!(quota.pause(at(4_000)), Duration::from_secs(35), "what has passed is taken off");
+    assert_eq!(quotas.mutations(who("u", "c"), Strictness::Strict, at(38_999)).take(1), Err(Exceeded));
+    assert_eq!(quotas.mutations(who("u", "c"), Strictness::Strict, at(39_000)).take(1), Ok(()));
+    assert_eq!(quotas.mutations(who("u", "other"), Strictness::Strict, at(0)).take(1000), Ok(()));
+}
+
+#[test]
+fn kip_599_a_permissive_quota_admits_all_and_says_how_long_to_pause() {
+    let quotas = mutations();
+    let mut quota = quotas.mutations(who("u", "c"), Strictness::Permissive, TimestampMs(T0));
+    assert_eq!((quota.take(22), quota.pause(TimestampMs(T0))), (Ok(()), Duration::ZERO));
+    assert_eq!((quota.take(4), quota.pause(TimestampMs(T0))), (Ok(()), Duration::from_secs(2)));
+}
+
+#[test]
+fn what_a_decision_took_that_was_given_up_is_given_back() {
+    let quotas = mutations();
+    let mut quota = quotas.mutations(who("u", "c"), Strictness::Strict, TimestampMs(T0));
+    for _ in 0..10 {
+        quota.begin();
+        assert_eq!(quota.take(30), Ok(()));
+        assert_eq!(quota.take(1), Err(Exceeded));
+    }
+    assert_eq!(quota.pause(TimestampMs(T0)), Duration::from_secs(4));
+}
+
+#[test]
+fn the_time_of_requests_is_limited_and_no_pause_is_longer_than_a_window() {
+    // A tenth of a thread; ten whole windows have a second of it.
+    let quotas = quotas(&[(None, named("c"), "request_percentage", 10.0)]);
+    let record = |ms| quotas.record_time(who("u", "c"), Duration::from_millis(ms), TimestampMs(T0));
+    assert_eq!(record(1000), None);
+    assert_eq!(record(10), Some(Duration::from_millis(100)));
+    assert_eq!(record(5000), Some(Duration::from_secs(1)));
+    quotas.record_exempt(Duration::from_millis(7));
+    assert_eq!(quotas.exempt_time(), Duration::from_millis(7));
+}
+
+#[test]
+fn the_time_of_sending_counts_for_the_next_request() {
+    let quotas = quotas(&[(None, named("c"), "request_percentage", 10.0)]);
+    quotas.record_sending(who("u", "c"), Duration::from_secs(1), TimestampMs(T0));
+    assert!(quotas.record_time(who("u", "c"), Duration::from_millis(1), TimestampMs(T0)).is_some());
 }

@@ -14,7 +14,7 @@ use crate::handlers::produce::Waiting;
 use crate::handlers::{Call, Client, Refusal, Services, answer, fetch, produce};
 use crate::net::{Budget, FrameError, Input, send, send_at_once};
 use crate::quota::Kind;
-use crate::runtime::Outgoing;
+use crate::runtime::{Outgoing, polled};
 use crate::wire::{ApiKey, HeaderError, api_versions, parse_header};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -54,6 +54,8 @@ pub(super) struct Connection {
     last_activity: Instant,
     /// Until when nothing is read nor handled, because the client used more than its quota.
     muted_until: Option<Instant>,
+    /// The client id of the last request, while there are quotas of request time: sending its answer counts.
+    sending_to: Option<String>,
     /// What was handled since others had the worker.
     share_used: usize,
     idle: Pin<Box<Sleep>>,
@@ -98,6 +100,7 @@ impl Connection {
             idle_time_max,
             last_activity: Instant::now(),
             muted_until: None,
+            sending_to: None,
             share_used: 0,
             idle: Box::pin(tokio::time::sleep(idle_time_max)),
             stop: Box::pin(stop.cancelled_owned()),
@@ -188,6 +191,7 @@ impl Connection {
         self.share_used = 0;
         let may_read = self.may_take_more() && self.muted_until.is_none();
         let muted_until = self.muted_until;
+        let may_hang_up = muted_until.is_some() && self.input.bytes().is_empty();
         let unmuted = async {
             match muted_until {
                 Some(at) => tokio::time::sleep_until(at).await,
@@ -213,6 +217,13 @@ impl Connection {
                 None => std::future::pending().await,
             }
         };
+        // Of a client that is gone nothing is kept until the end of its pause, unless it left requests.
+        let gone = async {
+            match may_hang_up {
+                true => hung_up(&self.stream, Instant::now() + FOREVER).await,
+                false => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             answer = front => {
@@ -222,6 +233,7 @@ impl Connection {
             }
             ready = self.stream.readable(), if may_read => Ok(ready?),
             () = &mut self.stop => Err(End::Stopped),
+            () = gone => Err(End::Closed),
             () = unmuted => {
                 self.muted_until = None;
                 // A client that was not listened to was not idle.
@@ -263,6 +275,13 @@ impl Connection {
         if self.out.is_empty() {
             return Ok(());
         }
+        let Some(client_id) = self.sending_to.take() else { return self.send().await };
+        let (sent, spent) = polled(self.send()).await;
+        self.services.quotas.record_sending(self.client.who(&client_id), spent, self.services.clock.now());
+        sent
+    }
+
+    async fn send(&mut self) -> Result<(), End> {
         if !send_at_once(&self.stream, &mut self.out)? {
             tokio::select! {
                 biased;
@@ -299,22 +318,25 @@ impl Connection {
         };
         let (api, version, correlation_id) = (header.api_key, header.api_version, header.correlation_id);
         let refused = |refusal| End::Refused { api, version, refusal };
+        let quotas = &self.services.quotas;
+        self.sending_to = quotas.has(Kind::Request).then(|| header.client_id.unwrap_or_default().to_owned());
         if api == ApiKey::Fetch {
             let request = fetch::parse(version, body).map_err(refused)?;
-            let is_limited = self.services.quotas.has(Kind::Fetch);
+            let is_limited = quotas.has(Kind::Fetch) || quotas.has(Kind::Request);
             let limited = is_limited.then(|| header.client_id.unwrap_or_default().to_owned());
             self.input.consume(consumed);
             self.fetch(correlation_id, limited, request).await?;
         } else {
-            let call = Call { api, version, correlation_id, client_id: header.client_id, throttle_ms: 0 };
+            let call = Call { api, version, correlation_id, client_id: header.client_id };
             let handled = tokio::select! {
                 biased;
                 handled = answer(&self.services, &mut self.client, &call, body, &mut self.out) => handled,
                 // What the controller has begun is finished without us.
                 () = &mut self.stop => return Err(End::Stopped),
             };
-            handled.map_err(refused)?;
+            let pause = handled.map_err(refused)?;
             self.input.consume(consumed);
+            self.mute(pause);
         }
         Ok(true)
     }
@@ -337,9 +359,8 @@ impl Connection {
             () = &mut self.stop => return Err(End::Stopped),
             never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
         };
-        self.flush().await?;
         self.mute(pause);
-        Ok(())
+        self.flush().await
     }
 
     /// Neither reads nor handles anything for so long.
@@ -351,11 +372,17 @@ impl Connection {
 
     /// Appends the Produce frames that stand at the front. Returns how many bytes they take.
     fn handle_produce_run(&mut self) -> Result<usize, End> {
+        let quotas = &self.services.quotas;
         let mut consumed = 0;
         let mut frames = Vec::new();
         let mut pause = None;
+        let mut timed_since = None;
         // A frame that is over the quota ends the run: what stands behind it is handled when the client has paused.
-        while pause.is_none() && frames.len() + self.waiting.len() < UNANSWERED_MAX && consumed < UNANSWERED_BYTES_MAX {
+        while pause.is_none()
+            && timed_since.is_none()
+            && frames.len() + self.waiting.len() < UNANSWERED_MAX
+            && consumed < UNANSWERED_BYTES_MAX
+        {
             // A bad length behind good frames ends the connection when they are handled.
             let Ok(Some(range)) = self.input.frame(consumed) else { break };
             let (size, request_bytes) = (Input::size_bytes(&range), range.len() as u64);
@@ -363,13 +390,19 @@ impl Connection {
                 Ok((header, body)) if header.api_key == ApiKey::Produce => {
                     let (api, version) = (header.api_key, header.api_version);
                     let (correlation_id, client_id) = (header.correlation_id, header.client_id);
-                    if self.services.quotas.has(Kind::Produce) {
-                        let who = self.client.who(client_id.unwrap_or_default());
-                        let now = self.services.clock.now();
-                        pause = self.services.quotas.record(Kind::Produce, who, request_bytes, now);
+                    let who = self.client.who(client_id.unwrap_or_default());
+                    if quotas.has(Kind::Request) && quotas.limits(Kind::Request, who) {
+                        // A run by itself: how long its client pauses is known when it is appended.
+                        if !frames.is_empty() {
+                            break;
+                        }
+                        timed_since = Some(std::time::Instant::now());
+                        self.sending_to = Some(who.client_id.to_owned());
                     }
-                    let throttle_ms = pause.map_or(0, |p: Duration| i32::try_from(p.as_millis()).unwrap_or(i32::MAX));
-                    frames.push((Call { api, version, correlation_id, client_id, throttle_ms }, body));
+                    if quotas.has(Kind::Produce) {
+                        pause = quotas.record(Kind::Produce, who, request_bytes, self.services.clock.now());
+                    }
+                    frames.push((Call { api, version, correlation_id, client_id }, body));
                 }
                 _ => break,
             }
@@ -377,7 +410,17 @@ impl Connection {
         }
         let Some((first, _)) = frames.first() else { return Ok(0) };
         let (api, version) = (first.api, first.version);
-        produce::handle(&self.services, &self.client, &frames, &mut self.out.bytes, &mut self.waiting)
+        let appended = produce::append(&self.services, &self.client, &frames);
+        if let Some(since) = timed_since {
+            let who = self.client.who(first.client_id.unwrap_or_default());
+            if appended.is_answered() {
+                pause = pause.max(quotas.record_time(who, since.elapsed(), self.services.clock.now()));
+            } else {
+                quotas.record_exempt(since.elapsed());
+            }
+        }
+        appended
+            .answer(&self.services, &self.client, pause, &mut self.out.bytes, &mut self.waiting)
             .map_err(|refusal| End::Refused { api, version, refusal })?;
         self.mute(pause);
         Ok(consumed)

@@ -24,6 +24,7 @@ mod placement;
 mod produce;
 mod producers;
 mod quorum;
+mod quota_limits;
 mod quotas;
 mod topics;
 

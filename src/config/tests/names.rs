@@ -150,7 +150,7 @@ fn what_would_change_safety_or_security_is_refused_with_advice() {
         ("sasl.enabled.mechanisms=PLAIN", "SASL is not served yet"),
         ("security.inter.broker.protocol=SSL", "Only PLAINTEXT is served"),
         ("remote.log.storage.system.enable=true", "There is no remote storage"),
-        ("quota.window.num=5", "No client is slowed down yet"),
+        ("replication.quota.window.num=5", "Nothing is replicated yet"),
         ("transaction.max.timeout.ms=1000", "There are no transactions yet"),
         ("group.max.size=3", "There are no consumer groups yet"),
         ("unclean.leader.election.enable=true", "leave it false"),

@@ -1,0 +1,333 @@
+//! That client quotas hold: how much passes, what answers say, and that a muted client is muted.
+//!
+//! Clients have names of their own, so that tests do not slow each other down on a broker that they share.
+
+use std::time::{Duration, Instant};
+
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::{
+    AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
+    ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
+    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+};
+use kafka_protocol::protocol::Request;
+use uuid::Uuid;
+
+use crate::quotas::{CONNECTIONS, CONSUMER, Entity, PRODUCER, REQUESTS, Values, alter};
+use crate::support::batch::Batch;
+use crate::support::broker::Broker;
+use crate::support::raw::Client;
+use crate::support::requests::{Topic, fetch_request, metadata_request, produce_request, wait_until_led};
+
+/// What passes goes up and down with a period of all windows, here as in Kafka: over two seconds it is even.
+const FEW_WINDOWS: &[&str] = &["quota.window.num=2"];
+
+/// A client with a name of its own.
+fn connect_as_somebody(broker: &Broker) -> (Client, String) {
+    let id = format!("client-{}", Uuid::new_v4());
+    (Client::connect_as(broker.address(), &id), id)
+}
+
+/// Limits a client id, and waits until the broker knows.
+fn limit(client: &mut Client, id: &str, values: Values<'_>) {
+    assert_eq!(alter(client, 1, &[("client-id", Some(id))], values), (0, None));
+    let present = values.iter().filter_map(|(key, value)| Some(format!("{key}={}", (*value)?)));
+    let words = [vec![format!("client-id={id}")], present.collect()].concat();
+    let expected = if words.len() > 1 { vec![words.join(" ")] } else { vec![] };
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    crate::quotas::expect(client, 1, &[("client-id", 0, Some(id))], true, &expected);
+}
+
+/// What passes in a second while `step` is called without a pause, once the first burst is over: it returns the bytes that it
+/// moved.
+fn sustained(warming_up: Duration, measured: Duration, mut step: impl FnMut() -> usize) -> f64 {
+    let since = Instant::now();
+    while since.elapsed() < warming_up {
+        step();
+    }
+    let (since, mut bytes) = (Instant::now(), 0);
+    while since.elapsed() < measured {
+        bytes += step();
+    }
+    bytes as f64 / since.elapsed().as_secs_f64()
+}
+
+/// Produces as fast as the broker lets, in requests of `bytes`.
+fn produced_per_second(broker: &Broker, topic: &Topic, rate: f64, bytes: usize, times: (Duration, Duration)) -> f64 {
+    let (mut client, id) = connect_as_somebody(broker);
+    limit(&mut Client::connect(broker.address()), &id, &[(PRODUCER, Some(rate))]);
+    let batch = Batch::of(&[&"x".repeat(bytes)]).build();
+    sustained(times.0, times.1, || {
+        let frame = client.frame(&produce_request(9, topic, &[(0, batch.clone())]), 9);
+        client.send_bytes(&frame);
+        client.receive_frame().expect("the broker answers");
+        frame.len() - 4
+    })
+}
+
+/// Fetches as fast as the broker lets, answers of about `bytes`.
+fn fetched_per_second(broker: &Broker, topic: &Topic, rate: f64, bytes: usize, times: (Duration, Duration)) -> f64 {
+    let (mut client, id) = connect_as_somebody(broker);
+    limit(&mut Client::connect(broker.address()), &id, &[(CONSUMER, Some(rate))]);
+    sustained(times.0, times.1, || {
+        let mut request = fetch_request(11, topic, &[(0, 0)]);
+        request.topics[0].partitions[0].partition_max_bytes = i32::try_from(bytes).unwrap();
+        let frame = client.frame(&request, 11);
+        client.send_bytes(&frame);
+        let answer = client.receive_frame().expect("the broker answers");
+        // An empty answer is the throttled one, which does not count.
+        if answer.len() < 40 { 0 } else { answer.len() }
+    })
+}
+
+fn topic_with_records(broker: &Broker, value_bytes: usize) -> Topic {
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 2, &[]);
+    wait_until_led(&mut client, &topic.name);
+    let batch = Batch::of(&[&"x".repeat(value_bytes)]).build();
+    for _ in 0..4 {
+        crate::support::requests::produce(&mut client, 9, &topic, 0, batch.clone());
+    }
+    topic
+}
+
+#[test]
+fn producers_and_consumers_keep_within_a_tenth_of_their_quotas() {
+    let broker = Broker::start_ours(FEW_WINDOWS);
+    let topic = topic_with_records(&broker, 1_000);
+    let times = (Duration::from_millis(1_500), Duration::from_secs(4));
+    let (produced, fetched, small) = std::thread::scope(|scope| {
+        let produced = scope.spawn(|| produced_per_second(&broker, &topic, 100_000.0, 1_000, times));
+        let fetched = scope.spawn(|| fetched_per_second(&broker, &topic, 100_000.0, 1_000, times));
+        // Of answers without a record there is only what stands around records: it counts too.
+        let small = scope.spawn(|| {
+            let mut client = Client::connect(broker.address());
+            let topic = Topic::create(&mut client, 1, &[]);
+            wait_until_led(&mut client, &topic.name);
+            fetched_per_second(&broker, &topic, 10_000.0, 1, times)
+        });
+        (produced.join().unwrap(), fetched.join().unwrap(), small.join().unwrap())
+    });
+    assert!((produced / 100_000.0 - 1.0).abs() < 0.1, "produced {produced} bytes a second");
+    assert!((fetched / 100_000.0 - 1.0).abs() < 0.1, "fetched {fetched} bytes a second");
+    assert!((small / 10_000.0 - 1.0).abs() < 0.1, "fetched {small} bytes a second around no records");
+}
+
+#[test]
+#[ignore = "takes a minute; prints figures to compare with Apache Kafka's"]
+fn rates_over_many_windows() {
+    let broker = Broker::start();
+    // Five times all windows.
+    let times = (Duration::from_secs(13), Duration::from_secs(55));
+    std::thread::scope(|scope| {
+        for bytes in [100, 4_000, 100_000] {
+            let (broker, rate) = (&broker, 2.5 * (bytes.max(1000) as f64));
+            scope.spawn(move || {
+                let topic = topic_with_records(broker, bytes);
+                let produced = produced_per_second(broker, &topic, rate, bytes, times);
+                println!("produced, {bytes} bytes each: {:.3} of the quota", produced / rate);
+            });
+            scope.spawn(move || {
+                let topic = topic_with_records(broker, bytes);
+                let fetched = fetched_per_second(broker, &topic, rate, bytes, times);
+                println!("fetched, {bytes} bytes each: {:.3} of the quota", fetched / rate);
+            });
+        }
+    });
+}
+
+/// One call on a connection of its own: none is muted for the call before.
+fn call_alone<R: Request>(broker: &Broker, id: &str, request: &R, version: i16) -> R::Response {
+    Client::connect_as(broker.address(), id).call(request, version)
+}
+
+#[test]
+fn every_answer_says_for_how_long_its_client_is_muted() {
+    let broker = Broker::start();
+    let topic = topic_with_records(&broker, 10);
+    let id = format!("client-{}", Uuid::new_v4());
+    let mut admin = Client::connect(broker.address());
+    limit(&mut admin, &id, &[(REQUESTS, Some(1e-6))]);
+    let mut wrong = Vec::new();
+    macro_rules! check {
+        ($($request:ident $versions:expr, since $since:literal;)*) => {$(
+            for version in $versions {
+                let ms = call_alone(&broker, &id, &$request::default(), version).throttle_time_ms;
+                // At most a window, which it always comes to for so small a quota.
+                let expected = if version >= $since { 1000 } else { 0 };
+                if ms != expected {
+                    wrong.push(format!("{} {version}: {ms}", stringify!($request)));
+                }
+            }
+        )*};
+    }
+    check! {
+        ListOffsetsRequest 1..=10, since 2;
+        MetadataRequest 0..=13, since 3;
+        ApiVersionsRequest 0..=2, since 1;
+        CreateTopicsRequest 2..=7, since 0;
+        DeleteTopicsRequest 1..=6, since 0;
+        DeleteRecordsRequest 0..=2, since 0;
+        InitProducerIdRequest 0..=5, since 0;
+        OffsetForLeaderEpochRequest 2..=4, since 0;
+        DescribeConfigsRequest 1..=4, since 0;
+        AlterConfigsRequest 0..=2, since 0;
+        AlterReplicaLogDirsRequest 1..=2, since 0;
+        DescribeLogDirsRequest 1..=4, since 0;
+        CreatePartitionsRequest 0..=3, since 0;
+        ElectLeadersRequest 0..=2, since 0;
+        IncrementalAlterConfigsRequest 0..=1, since 0;
+        AlterPartitionReassignmentsRequest 0..=1, since 0;
+        ListPartitionReassignmentsRequest 0..=0, since 0;
+        DescribeClientQuotasRequest 0..=1, since 0;
+        AlterClientQuotasRequest 0..=1, since 0;
+        DescribeClusterRequest 0..=2, since 0;
+        ListConfigResourcesRequest 0..=1, since 0;
+        DescribeTopicPartitionsRequest 0..=0, since 0;
+    }
+    let batch = Batch::of(&["a"]).build();
+    for version in 3..=13 {
+        let request: ProduceRequest = produce_request(version, &topic, &[(1, batch.clone())]);
+        let ms = call_alone(&broker, &id, &request, version).throttle_time_ms;
+        if ms != 1000 {
+            wrong.push(format!("Produce {version}: {ms}"));
+        }
+    }
+    for version in 4..=18 {
+        let request: FetchRequest = fetch_request(version, &topic, &[(0, 0)]);
+        let answer = call_alone(&broker, &id, &request, version);
+        if (answer.throttle_time_ms, answer.responses.len(), answer.session_id) != (1000, 0, 0) {
+            wrong.push(format!("Fetch {version}: {answer:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn log_end(client: &mut Client, topic: &Topic) -> i64 {
+    let partition = ListOffsetsPartition::default().with_timestamp(-1).with_current_leader_epoch(-1);
+    let of_topic = ListOffsetsTopic::default().with_name(topic.name.clone()).with_partitions(vec![partition]);
+    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![of_topic]);
+    client.call(&request, 4).topics[0].partitions[0].offset
+}
+
+#[test]
+fn a_muted_connection_handles_nothing_and_others_of_its_client_are_not_muted() {
+    let broker = Broker::start();
+    let topic = topic_with_records(&broker, 10);
+    let mut other = Client::connect(broker.address());
+    let before = log_end(&mut other, &topic);
+    let (mut client, id) = connect_as_somebody(&broker);
+    limit(&mut other, &id, &[(PRODUCER, Some(1_000.0))]);
+    // Ten windows have ten thousand bytes; 0.7 of a second's bytes are too much.
+    let batch = Batch::of(&[&"x".repeat(10_500)]).build();
+    let request = produce_request(9, &topic, &[(0, batch)]);
+    client.send(&request, 9);
+    client.send(&metadata_request(&[&topic.name]), 9);
+    client.send(&produce_request(9, &topic, &[(0, Batch::of(&["y"]).build())]), 9);
+    let first = client.receive::<ProduceRequest>(9);
+    let answered = Instant::now();
+    let pause = Duration::from_millis(u64::try_from(first.throttle_time_ms).unwrap());
+    assert!((400..1_000).contains(&first.throttle_time_ms), "{first:?}");
+    assert_eq!(log_end(&mut other, &topic), before + 1, "what stands behind is not appended yet");
+    assert!(answered.elapsed() < pause, "too slow to see it");
+    let mut sibling = Client::connect_as(broker.address(), &id);
+    sibling.call(&metadata_request(&[&topic.name]), 9);
+    assert!(answered.elapsed() < pause, "only the connection is muted");
+    client.receive::<MetadataRequest>(9);
+    assert!(answered.elapsed() + Duration::from_millis(50) > pause, "{:?} of {pause:?}", answered.elapsed());
+    client.receive::<ProduceRequest>(9);
+    assert_eq!(log_end(&mut other, &topic), before + 2);
+}
+
+#[test]
+fn produce_without_an_answer_is_muted_too() {
+    let broker = Broker::start();
+    let topic = topic_with_records(&broker, 10);
+    let (mut client, id) = connect_as_somebody(&broker);
+    limit(&mut Client::connect(broker.address()), &id, &[(PRODUCER, Some(1_000.0)), (REQUESTS, Some(1e-6))]);
+    let request = produce_request(9, &topic, &[(0, Batch::of(&[&"x".repeat(10_500)]).build())]);
+    let since = Instant::now();
+    client.send_without_answer(&request.with_acks(0), 9);
+    let answer = client.call(&metadata_request(&[&topic.name]), 9);
+    assert!(since.elapsed() >= Duration::from_millis(400), "{:?}", since.elapsed());
+    assert_eq!(answer.throttle_time_ms, 1_000, "request time is not counted without an answer, but of this one");
+}
+
+#[test]
+fn a_muted_connection_is_not_idle() {
+    let broker = Broker::start_ours(&["connections.max.idle.ms=300"]);
+    let topic = topic_with_records(&broker, 10);
+    let (mut client, id) = connect_as_somebody(&broker);
+    limit(&mut Client::connect(broker.address()), &id, &[(PRODUCER, Some(1_000.0))]);
+    let request = produce_request(9, &topic, &[(0, Batch::of(&[&"x".repeat(11_000)]).build())]);
+    let first = client.call(&request, 9);
+    assert!(first.throttle_time_ms > 900, "{}", first.throttle_time_ms);
+    client.call(&metadata_request(&[&topic.name]), 9);
+    // And when nobody mutes it, it is.
+    client.expect_close();
+}
+
+#[test]
+fn of_two_pauses_the_longer_counts() {
+    let broker = Broker::start();
+    let topic = topic_with_records(&broker, 10);
+    let batch = Batch::of(&[&"x".repeat(10_500)]).build();
+    for (rate, expected) in [(1_000.0, 1_000..=1_000), (100.0, 90_000..=100_000)] {
+        let id = format!("client-{}", Uuid::new_v4());
+        let values: Values<'_> = &[(CONSUMER, Some(rate)), (PRODUCER, Some(rate)), (REQUESTS, Some(1e-6))];
+        limit(&mut Client::connect(broker.address()), &id, values);
+        let produced = call_alone(&broker, &id, &produce_request(9, &topic, &[(0, batch.clone())]), 9);
+        assert!(expected.contains(&produced.throttle_time_ms), "{produced:?}");
+    }
+}
+
+#[test]
+fn the_most_special_quota_holds() {
+    // The quotas of a user, which all tests share, need a broker that is theirs alone.
+    let broker = Broker::start_ours(&[]);
+    let topic = topic_with_records(&broker, 10);
+    let request = produce_request(9, &topic, &[(0, Batch::of(&[&"x".repeat(1_000)]).build())]);
+    let (user, id) = (("user", Some("ANONYMOUS")), ("client-id", Some("c")));
+    let (any_user, any_id) = (("user", None), ("client-id", None));
+    let levels: &[Entity<'_>] =
+        &[&[any_id], &[id], &[any_user], &[any_user, any_id], &[any_user, id], &[user], &[user, any_id], &[user, id]];
+    let mut admin = Client::connect_as(broker.address(), "admin");
+    // Each more special one says the opposite.
+    for (at, entity) in levels.iter().enumerate() {
+        let is_tight = at % 2 == 0;
+        let rate = if is_tight { 1.0 } else { 1e12 };
+        assert_eq!(alter(&mut admin, 1, entity, &[(PRODUCER, Some(rate))]), (0, None));
+        let answer = call_alone(&broker, "c", &request, 9);
+        assert_eq!(answer.throttle_time_ms > 0, is_tight, "{entity:?}: {}", answer.throttle_time_ms);
+    }
+    // And when it is gone, the next one holds again.
+    for at in (0..levels.len()).rev() {
+        let answer = call_alone(&broker, "c", &request, 9);
+        assert_eq!(answer.throttle_time_ms > 0, at % 2 == 0, "{:?}: {}", levels[at], answer.throttle_time_ms);
+        assert_eq!(alter(&mut admin, 1, levels[at], &[(PRODUCER, None)]), (0, None));
+    }
+    assert_eq!(call_alone(&broker, "c", &request, 9).throttle_time_ms, 0, "without a quota nobody waits");
+}
+
+#[test]
+fn kip_612_an_address_opens_no_more_connections_than_it_may() {
+    // All tests come from one address.
+    let broker = Broker::start_ours(&[]);
+    let mut client = Client::connect(broker.address());
+    assert_eq!(alter(&mut client, 1, &[("ip", Some("127.0.0.1"))], &[(CONNECTIONS, Some(2.0))]), (0, None));
+    let mut served = 0;
+    let since = Instant::now();
+    let mut others: Vec<Client> = (0..30).map(|_| Client::connect(broker.address())).collect();
+    for other in &mut others {
+        let frame = other.frame(&ApiVersionsRequest::default(), 0);
+        other.send_bytes_that_may_be_refused(&frame);
+        served += i32::from(other.receive_frame_that_may_be_cut().is_some());
+    }
+    assert!((20..=22).contains(&served), "{served} connections: ten windows of two, and those of the time that passed");
+    // One too many in ten windows: half a second.
+    assert!(since.elapsed() >= Duration::from_millis(400), "what is not served is closed later: {:?}", since.elapsed());
+    client.call(&ApiVersionsRequest::default(), 0);
+}
