@@ -5,7 +5,7 @@
 //!
 //! Source: `ControllerApis.createPartitions`, `ReplicationControlManager.createPartitions`.
 
-use super::errors::{controller_error, topic_error};
+use super::errors::{controller_error, topic_error, topic_error_text};
 use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{Mode, MorePartitions};
 use crate::security::{Operation, Resource};
@@ -31,7 +31,10 @@ pub(super) async fn handle(
     let (allowed, forbidden): (Vec<_>, Vec<_>) = request.topics.into_iter().partition(may_alter);
     let mut results: Vec<_> = forbidden
         .into_iter()
-        .map(|topic| failure(topic.name, ErrorCode::TopicAuthorizationFailed, "Topic authorization failed.".into()))
+        .map(|topic| {
+            let text = StrBytes::from_static_str("Topic authorization failed.");
+            failure(topic.name, ErrorCode::TopicAuthorizationFailed, Some(text))
+        })
         .collect();
     let names: Vec<_> = allowed.iter().map(|topic| topic.name.clone()).collect();
     let mut quota = mutation_quota(services, client, call, VERSION_STRICT_QUOTA);
@@ -42,13 +45,13 @@ pub(super) async fn handle(
                 let name = WireName(StrBytes::from_string(name));
                 match result {
                     Ok(()) => CreatePartitionsTopicResult::default().with_name(name),
-                    Err(e) => failure(name, topic_error(&e), e.to_string()),
+                    Err(e) => failure(name, topic_error(&e), topic_error_text(&e)),
                 }
             }));
         }
         Err(e) => {
-            let code = controller_error(&e);
-            results.extend(names.into_iter().map(|name| failure(name, code, e.to_string())));
+            let (code, text) = (controller_error(&e), Some(StrBytes::from_string(e.to_string())));
+            results.extend(names.into_iter().map(|name| failure(name, code, text.clone())));
         }
     }
     let throttle_ms = throttle_ms(quota.pause(services.clock.now()));
@@ -65,9 +68,6 @@ fn wanted(topic: CreatePartitionsTopic) -> MorePartitions {
     MorePartitions { topic: topic.name.to_string(), count: topic.count, assignments: topic.assignments.map(brokers) }
 }
 
-fn failure(name: WireName, code: ErrorCode, message: String) -> CreatePartitionsTopicResult {
-    CreatePartitionsTopicResult::default()
-        .with_name(name)
-        .with_error_code(code.code())
-        .with_error_message(Some(StrBytes::from_string(message)))
+fn failure(name: WireName, code: ErrorCode, message: Option<StrBytes>) -> CreatePartitionsTopicResult {
+    CreatePartitionsTopicResult::default().with_name(name).with_error_code(code.code()).with_error_message(message)
 }

@@ -6,7 +6,7 @@
 //!
 //! Source: `ControllerApis.createTopics`, `ReplicationControlManager.createTopics`.
 
-use super::errors::{controller_error, topic_error};
+use super::errors::{controller_error, topic_error, topic_error_text};
 use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{Mode, NewTopic, TopicError};
 use crate::metadata::Topic;
@@ -42,8 +42,8 @@ pub(super) async fn handle(
             results.extend(created.reply.into_iter().map(|(name, made)| answer(services, call, name, made)));
         }
         Err(e) => {
-            let code = controller_error(&e);
-            results.extend(names.into_iter().map(|name| failure(name, code, e.to_string())));
+            let (code, text) = (controller_error(&e), Some(StrBytes::from_string(e.to_string())));
+            results.extend(names.into_iter().map(|name| failure(name, code, text.clone())));
         }
     }
     let throttle_ms = throttle_ms(quota.pause(services.clock.now()));
@@ -51,14 +51,14 @@ pub(super) async fn handle(
 }
 
 fn refused(name: WireName) -> CreatableTopicResult {
-    failure(name, ErrorCode::TopicAuthorizationFailed, "Authorization failed.".into())
+    failure(name, ErrorCode::TopicAuthorizationFailed, Some(StrBytes::from_static_str("Authorization failed.")))
 }
 
-fn failure(name: WireName, code: ErrorCode, message: String) -> CreatableTopicResult {
+fn failure(name: WireName, code: ErrorCode, message: Option<StrBytes>) -> CreatableTopicResult {
     CreatableTopicResult::default()
         .with_name(name)
         .with_error_code(code.code())
-        .with_error_message(Some(StrBytes::from_string(message)))
+        .with_error_message(message)
         .with_num_partitions(-1)
         .with_replication_factor(-1)
         .with_configs(Some(vec![]))
@@ -87,7 +87,7 @@ fn answer(
     let name = WireName(StrBytes::from_string(name));
     let topic = match made {
         Ok(topic) => topic,
-        Err(e) => return failure(name, topic_error(&e), e.to_string()),
+        Err(e) => return failure(name, topic_error(&e), topic_error_text(&e)),
     };
     let result = CreatableTopicResult::default().with_name(name).with_topic_id(topic.id.0).with_error_message(None);
     if call.version < 5 {

@@ -6,11 +6,12 @@
 //!
 //! Source: `ControllerApis.deleteTopics`.
 
-use super::errors::{controller_error, topic_error};
+use super::errors::{controller_error, topic_error, topic_error_text};
 use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{DeletedTopic, TopicError, TopicRef};
+use crate::metadata::{ClusterImage, Topic};
 use crate::security::{Operation, Resource};
-use crate::types::TopicId;
+use crate::types::{TopicId, TopicName};
 use crate::wire::ErrorCode;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName as WireName};
@@ -29,7 +30,7 @@ pub(super) async fn handle(
     let mut allowed = Vec::new();
     for topic in wanted(call.version, &request) {
         let refusal = topic.and_then(|topic| match refusal(services, client, &topic) {
-            Some(code) => Err(answer(topic, Err((code, code.to_string())))),
+            Some(code) => Err(failure(&topic, code, Some(StrBytes::from_string(code.to_string())))),
             None => Ok(topic),
         });
         match refusal {
@@ -42,11 +43,11 @@ pub(super) async fn handle(
         Ok(deleted) => {
             services.partitions.wait_applied(deleted.index).await;
             let outcomes = deleted.reply.into_iter();
-            results.extend(outcomes.map(|(topic, outcome)| answer(topic, outcome.map_err(|e| coded(&e)))));
+            results.extend(outcomes.map(|(topic, outcome)| answer(services, &topic, outcome)));
         }
         Err(e) => {
-            let code = controller_error(&e);
-            results.extend(allowed.into_iter().map(|topic| answer(topic, Err((code, e.to_string())))));
+            let (code, text) = (controller_error(&e), Some(StrBytes::from_string(e.to_string())));
+            results.extend(allowed.iter().map(|topic| failure(topic, code, text.clone())));
         }
     }
     let throttle_ms = throttle_ms(quota.pause(services.clock.now()));
@@ -74,10 +75,6 @@ fn wanted(version: i16, request: &DeleteTopicsRequest) -> Vec<Result<TopicRef, D
     topics.collect()
 }
 
-fn coded(e: &TopicError) -> (ErrorCode, String) {
-    (topic_error(e), e.to_string())
-}
-
 fn refusal(services: &Services, client: &Client, topic: &TopicRef) -> Option<ErrorCode> {
     let image = services.image();
     let name = match topic {
@@ -91,16 +88,39 @@ fn refusal(services: &Services, client: &Client, topic: &TopicRef) -> Option<Err
     (!allowed).then_some(ErrorCode::TopicAuthorizationFailed)
 }
 
-fn answer(topic: TopicRef, outcome: Result<DeletedTopic, (ErrorCode, String)>) -> DeletableTopicResult {
-    let wire_name = |name: &str| Some(WireName(StrBytes::from_string(name.into())));
-    let result = match &topic {
-        TopicRef::Name(name) => DeletableTopicResult::default().with_name(wire_name(name)),
+fn answer(services: &Services, topic: &TopicRef, outcome: Result<DeletedTopic, TopicError>) -> DeletableTopicResult {
+    match outcome {
+        Ok(deleted) => named(&deleted.name, deleted.id),
+        // As in Kafka, of a topic that is there and stays the answer has both name and id.
+        Err(e @ TopicError::ThrottlingQuotaExceeded) => match find(&services.image(), topic) {
+            Some(found) => {
+                named(&found.name, found.id).with_error_code(topic_error(&e).code()).with_error_message(None)
+            }
+            None => failure(topic, topic_error(&e), None),
+        },
+        Err(e) => failure(topic, topic_error(&e), topic_error_text(&e)),
+    }
+}
+
+fn find<'a>(image: &'a ClusterImage, topic: &TopicRef) -> Option<&'a Topic> {
+    match topic {
+        TopicRef::Name(name) => image.topic(name).map(|topic| &**topic),
+        TopicRef::Id(id) => image.topic_by_id(*id).map(|topic| &**topic),
+    }
+}
+
+fn named(name: &TopicName, id: TopicId) -> DeletableTopicResult {
+    DeletableTopicResult::default().with_name(Some(wire_name(name.as_str()))).with_topic_id(id.0)
+}
+
+fn failure(topic: &TopicRef, code: ErrorCode, message: Option<StrBytes>) -> DeletableTopicResult {
+    let result = match topic {
+        TopicRef::Name(name) => DeletableTopicResult::default().with_name(Some(wire_name(name))),
         TopicRef::Id(id) => DeletableTopicResult::default().with_name(None).with_topic_id(id.0),
     };
-    match outcome {
-        Ok(deleted) => result.with_name(wire_name(deleted.name.as_str())).with_topic_id(deleted.id.0),
-        Err((code, message)) => {
-            result.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
-        }
-    }
+    result.with_error_code(code.code()).with_error_message(message)
+}
+
+fn wire_name(name: &str) -> WireName {
+    WireName(StrBytes::from_string(name.to_owned()))
 }

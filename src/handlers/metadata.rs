@@ -200,11 +200,14 @@ async fn create(
     };
     for (name, result) in created.reply {
         if let Err(e) = result {
-            // Somebody else was quicker: then the topic is there.
-            let code = topic_error(&e);
-            if code != ErrorCode::TopicAlreadyExists {
-                failures.insert(name, code);
-            }
+            let code = match topic_error(&e) {
+                // Somebody else was quicker: then the topic is there.
+                ErrorCode::TopicAlreadyExists => continue,
+                // As Kafka says it, so that clients ask again.
+                ErrorCode::ThrottlingQuotaExceeded => ErrorCode::UnknownTopicOrPartition,
+                code => code,
+            };
+            failures.insert(name, code);
         }
     }
     services.partitions.wait_applied(created.index).await;

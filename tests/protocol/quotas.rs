@@ -66,8 +66,10 @@ fn found(response: &DescribeClientQuotasResponse) -> Vec<String> {
             .map(|part| format!("{}={}", part.entity_type, part.entity_name.as_ref().map_or("-", |name| name.as_str())))
             .collect();
         words.sort();
-        words.extend(entry.values.iter().map(|value| format!("{}={}", value.key, value.value)));
-        words.join(" ")
+        let mut values: Vec<String> =
+            entry.values.iter().map(|value| format!("{}={}", value.key, value.value)).collect();
+        values.sort();
+        [words, values].concat().join(" ")
     });
     let mut entries: Vec<_> = entries.collect();
     entries.sort();

@@ -34,6 +34,11 @@ impl Client {
         Client { id: StrBytes::from_string(id.to_owned()), ..Client::connect(address) }
     }
 
+    /// Another connection, of the same client.
+    pub fn again(&self, address: &str) -> Client {
+        Client::connect_as(address, &self.id)
+    }
+
     /// The same to a broker that may have been killed: `None` when it was.
     pub fn connect_unless_killed(address: &str) -> Option<Client> {
         TcpStream::connect(address).ok().map(Client::on)
