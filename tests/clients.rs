@@ -283,32 +283,29 @@ fn kafka_configs_adds_describes_and_deletes_quotas() {
     let Some(tools) = Tools::gather("kafka-configs of clients, users and ips") else { return };
     let broker = Broker::start();
     let run = |arguments: &[&str]| tool(&tools, &broker, CONFIG_COMMAND, arguments, "").expect_success("kafka-configs");
-    // Of a user the tool also asks for SCRAM credentials, after it has printed the quotas, and fails: there are none yet.
-    let describe = |entity: &[&str]| {
-        let shown = tool(&tools, &broker, CONFIG_COMMAND, &[entity, &["--describe"]].concat(), "");
-        assert!(shown.succeeded || shown.errors.contains("DESCRIBE_USER_SCRAM_CREDENTIALS"), "{}", shown.errors);
-        shown.output
-    };
+    let named = |kind: &'static str, name: &'static str| vec!["--entity-type", kind, "--entity-name", name];
+    let default = |kind: &'static str| vec!["--entity-type", kind, "--entity-default"];
+    let all = |kind: &'static str| vec!["--entity-type", kind];
+    let both = [named("users", "me"), default("clients")].concat();
+    // The quota of an entity, and what describes it: of users that also asks for SCRAM credentials.
     let cases = [
-        ("clients", "mine", "producer_byte_rate", "Quota configs for client-id 'mine' are producer_byte_rate=1000.0"),
-        ("users", "me", "consumer_byte_rate", "Quota configs for user-principal 'me' are consumer_byte_rate=1000.0"),
-        (
-            "ips",
-            "10.0.0.1",
-            "connection_creation_rate",
-            "Quota configs for ip '10.0.0.1' are connection_creation_rate=1000.0",
-        ),
+        (named("clients", "mine"), "request_percentage", all("clients"), "client-id 'mine'"),
+        (named("users", "me"), "consumer_byte_rate", named("users", "me"), "user-principal 'me'"),
+        (default("users"), "controller_mutation_rate", all("users"), "the default user-principal"),
+        (both.clone(), "producer_byte_rate", both, "user-principal 'me', the default client-id"),
+        (default("ips"), "connection_creation_rate", all("ips"), "the default ip"),
     ];
-    for (kind, name, quota, line) in cases {
-        let entity = ["--entity-type", kind, "--entity-name", name];
+    for (entity, quota, describing, words) in cases {
         let added = run(&[&entity[..], &["--alter", "--add-config", &format!("{quota}=1000")]].concat());
-        assert!(added.contains("Completed updating config for"), "{added}");
-        let described = describe(&entity);
-        assert!(described.contains(line), "{described}");
-        run(&[&entity[..], &["--alter", "--delete-config", quota]].concat());
-        let described = describe(&entity);
-        assert!(!described.contains(quota), "{described}");
+        assert!(added.contains("Completed updating"), "{added}");
+        let described = run(&[&describing[..], &["--describe"]].concat());
+        let line = format!("Quota configs for {words} are {quota}=1000.0");
+        assert!(described.contains(&line), "{described}, which does not say: {line}");
     }
+    let mine = named("clients", "mine");
+    run(&[&mine[..], &["--alter", "--delete-config", "request_percentage"]].concat());
+    let described = run(&[&mine[..], &["--describe"]].concat());
+    assert!(!described.contains("request_percentage"), "{described}");
 }
 
 #[test]

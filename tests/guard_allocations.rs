@@ -17,6 +17,7 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_quorum_request;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic, ReplicaState};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -28,10 +29,10 @@ use kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
     ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
     DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
-    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TopicName,
-    alter_configs_request, incremental_alter_configs_request,
+    DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeUserScramCredentialsRequest,
+    ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, TopicName, alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use klamm::wire::api::APIS;
@@ -107,6 +108,7 @@ fn measure(api: ApiKey, version: i16, body: &[u8]) -> Result<(), Malformed> {
         ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
         ApiKey::DescribeClientQuotas => of::<DescribeClientQuotasRequest>(version, body),
         ApiKey::AlterClientQuotas => of::<AlterClientQuotasRequest>(version, body),
+        ApiKey::DescribeUserScramCredentials => of::<DescribeUserScramCredentialsRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
     };
@@ -304,6 +306,10 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
             let ops = vec![OpData::default().with_key(text(length)); inner];
             let entry = EntryData::default().with_entity(entity.collect()).with_ops(ops);
             encode(&AlterClientQuotasRequest::default().with_entries(vec![entry; count]), version)
+        }
+        ApiKey::DescribeUserScramCredentials => {
+            let users = vec![UserName::default().with_name(text(length)); count];
+            encode(&DescribeUserScramCredentialsRequest::default().with_users(Some(users)), version)
         }
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {

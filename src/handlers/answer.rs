@@ -77,6 +77,7 @@ answers! {
         DescribeConfigsResponse
         DescribeLogDirsResponse
         DescribeTopicPartitionsResponse
+        DescribeUserScramCredentialsResponse
         ElectLeadersResponse
         IncrementalAlterConfigsResponse
         InitProducerIdResponse

@@ -22,6 +22,7 @@ mod describe_configs;
 mod describe_log_dirs;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod errors;
 pub mod fetch;
@@ -163,6 +164,9 @@ async fn handle(services: &Services, client: &mut Client, call: &Call<'_>, body:
         ApiKey::DescribeClientQuotas => client_quotas::describe(services, client, decoded!()).into(),
         ApiKey::AlterClientQuotas => client_quotas::alter(services, client, decoded!()).await.into(),
         ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(services, client, decoded!()).into(),
+        ApiKey::DescribeUserScramCredentials => {
+            describe_user_scram_credentials::handle(services, client, decoded!()).into()
+        }
         ApiKey::Produce | ApiKey::Fetch => unreachable!("Produce and Fetch have entrances of their own"),
     })
 }

@@ -137,6 +137,7 @@ apis! {
     ListPartitionReassignments = 46, ListPartitionReassignmentsRequest: 0..=0, flexible from 0;
     DescribeClientQuotas = 48, DescribeClientQuotasRequest: 0..=1, flexible from 1;
     AlterClientQuotas = 49, AlterClientQuotasRequest: 0..=1, flexible from 1;
+    DescribeUserScramCredentials = 50, DescribeUserScramCredentialsRequest: 0..=0, flexible from 0;
     DescribeQuorum = 55, DescribeQuorumRequest: 0..=2, flexible from 0;
     DescribeCluster = 60, DescribeClusterRequest: 0..=2, flexible from 0;
     ListConfigResources = 74, ListConfigResourcesRequest: 0..=1, flexible from 0;

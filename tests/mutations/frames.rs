@@ -15,6 +15,7 @@ use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_quorum_request;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::fetch_request::ForgottenTopic;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -24,10 +25,10 @@ use kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
     ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
     DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
-    ListPartitionReassignmentsRequest, OffsetForLeaderEpochRequest, RequestHeader, alter_configs_request,
-    incremental_alter_configs_request,
+    DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeUserScramCredentialsRequest,
+    ElectLeadersRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest,
+    ListOffsetsRequest, ListPartitionReassignmentsRequest, OffsetForLeaderEpochRequest, RequestHeader,
+    alter_configs_request, incremental_alter_configs_request,
 };
 use kafka_protocol::protocol::{Encodable, Request};
 use klamm::wire::ApiKey;
@@ -215,6 +216,10 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
             let op = OpData::default().with_key(text("producer_byte_rate")).with_value(1e9);
             let entry = EntryData::default().with_entity(vec![entity]).with_ops(vec![op]);
             encode(&AlterClientQuotasRequest::default().with_entries(vec![entry]).with_validate_only(true), version)
+        }
+        ApiKey::DescribeUserScramCredentials => {
+            let users = vec![UserName::default().with_name(text("nobody"))];
+            encode(&DescribeUserScramCredentialsRequest::default().with_users(Some(users)), version)
         }
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {

@@ -26,6 +26,7 @@ mod producers;
 mod quorum;
 mod quota_limits;
 mod quotas;
+mod scram_credentials;
 mod topics;
 
 use support::broker::Broker;

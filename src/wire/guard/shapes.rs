@@ -32,6 +32,7 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::DescribeQuorum => DESCRIBE_QUORUM,
         ApiKey::DescribeClientQuotas => DESCRIBE_CLIENT_QUOTAS,
         ApiKey::AlterClientQuotas => ALTER_CLIENT_QUOTAS,
+        ApiKey::DescribeUserScramCredentials => DESCRIBE_USER_SCRAM_CREDENTIALS,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
     }
@@ -280,6 +281,11 @@ const DESCRIBE_QUORUM: Shape = &[structures(&Kind::Struct(&[
         INT32, // partition
     ])),
 ]))];
+
+const DESCRIBE_USER_SCRAM_CREDENTIALS: Shape = &[structures(&Kind::Struct(&[
+    STRING, // user
+]))
+.nullable_since(0)];
 
 const DESCRIBE_CLIENT_QUOTAS: Shape = &[
     structures(&Kind::Struct(&[

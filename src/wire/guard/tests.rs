@@ -11,15 +11,15 @@ use kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
     ApiVersionsRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
     DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
-    DescribeQuorumRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest, FetchRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest, ListOffsetsRequest,
-    ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-    alter_client_quotas_request, alter_configs_request, alter_partition_reassignments_request,
+    DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeUserScramCredentialsRequest, ElectLeadersRequest,
+    FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest,
+    ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
+    ProduceRequest, alter_client_quotas_request, alter_configs_request, alter_partition_reassignments_request,
     alter_replica_log_dirs_request, create_partitions_request, create_topics_request, delete_records_request,
     delete_topics_request, describe_client_quotas_request, describe_configs_request, describe_log_dirs_request,
-    describe_quorum_request, describe_topic_partitions_request, elect_leaders_request, fetch_request,
-    incremental_alter_configs_request, list_offsets_request, list_partition_reassignments_request, metadata_request,
-    offset_for_leader_epoch_request, produce_request,
+    describe_quorum_request, describe_topic_partitions_request, describe_user_scram_credentials_request,
+    elect_leaders_request, fetch_request, incremental_alter_configs_request, list_offsets_request,
+    list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request, produce_request,
 };
 use kafka_protocol::protocol::Encodable;
 
@@ -55,6 +55,7 @@ fn recode(api: ApiKey, version: i16, body: &[u8]) -> Result<Vec<u8>, Malformed> 
         ApiKey::DescribeQuorum => of::<DescribeQuorumRequest>(version, body),
         ApiKey::DescribeClientQuotas => of::<DescribeClientQuotasRequest>(version, body),
         ApiKey::AlterClientQuotas => of::<AlterClientQuotasRequest>(version, body),
+        ApiKey::DescribeUserScramCredentials => of::<DescribeUserScramCredentialsRequest>(version, body),
         ApiKey::DescribeCluster => of::<DescribeClusterRequest>(version, body),
         ApiKey::DescribeTopicPartitions => of::<DescribeTopicPartitionsRequest>(version, body),
     }
@@ -95,6 +96,7 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         }
         ApiKey::DescribeClientQuotas => sizes!(describe_client_quotas_request: ComponentData),
         ApiKey::AlterClientQuotas => sizes!(alter_client_quotas_request: EntryData, EntityData, OpData),
+        ApiKey::DescribeUserScramCredentials => sizes!(describe_user_scram_credentials_request: UserName),
         ApiKey::DeleteTopics => sizes!(delete_topics_request: DeleteTopicState),
         ApiKey::OffsetForLeaderEpoch => {
             sizes!(offset_for_leader_epoch_request: OffsetForLeaderTopic, OffsetForLeaderPartition)
