@@ -2,8 +2,10 @@
 //! fields claim. A test binary of its own, as it counts what the whole process allocates.
 
 use klamm::config::TimestampType;
+use klamm::metadata::{ClusterImage, EntityName, QuotaEntity, QuotaValue, Record};
+use klamm::quota::{ClientQuotas, Kind, Strictness as Quota, Who, Windows};
 use klamm::record::{BatchView, Rules, Strictness, validate_produced};
-use klamm::types::TimestampMs;
+use klamm::types::{ClusterId, TimestampMs};
 use klamm::wire::{fetch, produce};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -162,4 +164,30 @@ fn a_broken_batch_does_not_allocate_beyond_the_cap() {
         Ok(())
     });
     result.unwrap();
+}
+
+#[test]
+fn without_a_quota_of_a_kind_nothing_is_allocated_for_it() {
+    let now = TimestampMs(1_795_514_600_000);
+    let who = Who { user: "a-user-of-a-name", client_id: "a-client-of-a-name" };
+    let ask = |quotas: &ClientQuotas| {
+        peak_bytes(|| {
+            for kind in [Kind::Produce, Kind::Fetch, Kind::Request] {
+                if quotas.has(kind) {
+                    quotas.record(kind, who, 1000, now);
+                }
+            }
+            let _ = quotas.mutations(who, Quota::Strict, now).take(1000);
+            assert_eq!(quotas.record_connection([127, 0, 0, 1].into(), now), None);
+        })
+    };
+    let quotas = ClientQuotas::new(Windows::default(), Windows::default());
+    assert_eq!(ask(&quotas), 0);
+    // And with one, something is: the count counts.
+    let mut image = ClusterImage::new(ClusterId("cluster".into()));
+    let entity = QuotaEntity { client_id: Some(EntityName::Default), ..QuotaEntity::default() };
+    let record = Record::ClientQuota { entity, key: "producer_byte_rate".into(), value: Some(QuotaValue(1e9)) };
+    image.apply(1, &[record]).unwrap();
+    quotas.apply(&image, |_| None);
+    assert!(ask(&quotas) > 0);
 }

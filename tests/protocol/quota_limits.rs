@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
@@ -25,7 +26,7 @@ use crate::support::batch::Batch;
 use crate::support::broker::Broker;
 use crate::support::raw::Client;
 use crate::support::requests::{
-    Topic, create_request, fetch_request, metadata_request, new_name, produce_request, wait_until_led,
+    Topic, create_request, fetch_request, metadata_request, new_name, produce_request, text, wait_until_led,
 };
 
 /// A client with a name of its own.
@@ -118,31 +119,24 @@ fn producers_and_consumers_keep_within_a_tenth_of_their_quotas() {
     });
 }
 
-/// What passes in a second over whole periods: all that windows admit passes at once, and then for seconds nothing.
-fn over_whole_periods(during: Duration, mut step: impl FnMut() -> usize) -> f64 {
-    let since = Instant::now();
-    let (mut begins, mut bytes, mut last) = (Vec::new(), 0, since);
-    while since.elapsed() < during {
-        let moved = step();
-        if moved > 0 && last.elapsed() > Duration::from_secs(2) {
-            begins.push((Instant::now(), bytes));
-        }
-        if moved > 0 {
-            (last, bytes) = (Instant::now(), bytes + moved);
-        }
-    }
-    let [(from, before), .., (until, bytes)] = begins[..] else { panic!("{} periods", begins.len()) };
-    (bytes - before) as f64 / (until - from).as_secs_f64()
+/// What passes goes up and down with the period of all windows, all that they admit at once and then nothing for seconds: only
+/// over many periods it is even.
+const MANY_PERIODS: Duration = Duration::from_secs(240);
+
+fn print_share(what: &str, of: f64) {
+    println!("{what}: {of:.3} of the quota");
+    assert!((of - 1.0).abs() < 0.1, "{what}: {of}");
 }
 
 #[test]
-#[ignore = "takes more than a minute; prints figures to compare with Apache Kafka's"]
-fn rates_over_many_windows() {
+#[ignore = "takes four minutes; prints figures to compare with Apache Kafka's"]
+fn bytes_over_many_windows() {
     let broker = Broker::start();
     let share = |what: &str, bytes: usize, step: &mut dyn FnMut() -> usize, rate: f64| {
-        let share = over_whole_periods(Duration::from_secs(75), step) / rate;
-        println!("{what} {bytes} bytes each: {share:.3} of the quota");
-        assert!((share - 1.0).abs() < 0.1, "{what} {bytes} bytes each: {share}");
+        moved(Duration::from_secs(12), &mut *step);
+        let since = Instant::now();
+        let moved = moved(MANY_PERIODS, step);
+        print_share(&format!("{what} {bytes} bytes each"), moved as f64 / since.elapsed().as_secs_f64() / rate);
     };
     std::thread::scope(|scope| {
         for bytes in [100, 4_000, 100_000] {
@@ -157,6 +151,59 @@ fn rates_over_many_windows() {
             });
         }
     });
+}
+
+#[test]
+#[ignore = "takes a minute; prints figures to compare with Apache Kafka's"]
+fn changes_over_many_windows() {
+    let broker = Broker::start();
+    let Changes { mut client, .. } = Changes::begin(&broker, 2.0);
+    let mut create = || {
+        let created = client.call(&create_request(&new_name(), 1, &[]), 5);
+        assert_eq!(created.topics[0].error_code, 0);
+        1
+    };
+    // The debt is paid by the pause between these.
+    create();
+    create();
+    let since = Instant::now();
+    let created = moved(Duration::from_secs(40), &mut create);
+    print_share("created", created as f64 / since.elapsed().as_secs_f64() / 2.0);
+}
+
+#[test]
+#[ignore = "takes a minute; prints figures to compare with Apache Kafka's"]
+fn request_time_over_many_windows() {
+    // What the process uses is that of this client.
+    let broker = Broker::start();
+    let (mut client, id) = connect_as_somebody(&broker);
+    limit(&mut Client::connect(broker.address()), &id, &[(REQUESTS, Some(20.0))]);
+    let resource = DescribeConfigsResource::default().with_resource_type(4).with_resource_name(text("1"));
+    let request = DescribeConfigsRequest::default()
+        .with_resources(vec![resource])
+        .with_include_documentation(true)
+        .with_include_synonyms(true);
+    let mut step = || {
+        assert!(!client.call(&request, 4).results[0].configs.is_empty());
+        1
+    };
+    let pid = std::env::var("KLAMM_TEST_PID").ok().map_or_else(|| broker.process_id(), |pid| pid.parse().unwrap());
+    moved(Duration::from_secs(12), &mut step);
+    let (since, used) = (Instant::now(), processor_time(pid));
+    let requests = moved(Duration::from_secs(50), &mut step) as f64 / since.elapsed().as_secs_f64();
+    let used = (processor_time(pid) - used).as_secs_f64() / since.elapsed().as_secs_f64();
+    println!(
+        "{requests:.1} requests a second, for which the process used {:.1} % of a processor; 20 % may be",
+        used * 100.0
+    );
+}
+
+/// What a process used of the processors.
+fn processor_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
 }
 
 /// One call on a connection of its own: none is muted for the call before.
@@ -412,7 +459,7 @@ fn kip_599_newer_clients_are_refused_what_is_too_much() {
 #[test]
 fn kip_599_older_clients_change_what_they_want_and_pause() {
     let broker = Broker::start();
-    let Changes { client: mut paused, names } = Changes::begin(&broker, 1.0);
+    let Changes { client: mut paused, .. } = Changes::begin(&broker, 1.0);
     let mut debt = 10_000;
     // Ten seconds of debt, one more for each partition, less those that passed.
     let mut pause = |ms: i32, partitions: i32| {
@@ -445,7 +492,6 @@ fn kip_599_older_clients_change_what_they_want_and_pause() {
             assert_eq!(answer.throttle_time_ms, 0);
         }
     }
-    drop(names);
 }
 
 #[test]
