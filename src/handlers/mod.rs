@@ -44,7 +44,7 @@ use crate::runtime::{Outgoing, polled};
 use crate::security::Principal;
 use crate::wire::{self, ApiKey, EncodeError, Malformed};
 use answer::{Answer, throttle_ms};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use services::Services;
 
@@ -116,20 +116,26 @@ pub async fn answer(
     body: &[u8],
     out: &mut Outgoing,
 ) -> Result<Option<Duration>, Refusal> {
-    let mut pause = Duration::ZERO;
-    let mut answer = if services.quotas.has(Kind::Request) {
-        let (answer, spent) = polled(handle(services, client, call, body)).await;
-        let who = client.who(call.client_id.unwrap_or_default());
-        pause = services.quotas.record_time(who, spent, services.clock.now()).unwrap_or_default();
-        answer?
-    } else {
-        handle(services, client, call, body).await?
-    };
+    if !services.quotas.has(Kind::Request) {
+        let answer = handle(services, client, call, body).await?;
+        answer.encode(out, call)?;
+        return Ok(some_pause(answer.pause()));
+    }
+    let (answer, spent) = polled(handle(services, client, call, body)).await;
+    let who = client.who(call.client_id.unwrap_or_default());
+    let pause = services.quotas.record_time(who, spent, services.clock.now()).unwrap_or_default();
+    let mut answer = answer?;
     // What the handler says itself is for changes of the metadata; the longer pause counts.
-    pause = pause.max(answer.pause());
+    let pause = pause.max(answer.pause());
     answer.set_pause(pause);
+    let since = Instant::now();
     answer.encode(out, call)?;
-    Ok((!pause.is_zero()).then_some(pause))
+    services.quotas.record_sending(who, since.elapsed(), services.clock.now());
+    Ok(some_pause(pause))
+}
+
+fn some_pause(pause: Duration) -> Option<Duration> {
+    (!pause.is_zero()).then_some(pause)
 }
 
 async fn handle(services: &Services, client: &mut Client, call: &Call<'_>, body: &[u8]) -> Result<Answer, Refusal> {

@@ -131,13 +131,13 @@ impl ClientQuotas {
     }
 
     /// Counts the time that a request took on its worker, and returns for how long the client must pause: at most one
-    /// window, as in Kafka, for what it takes of other clients is not known beforehand.
+    /// window, as in Kafka (`ClientRequestQuotaManager`).
     pub fn record_time(&self, client: Who<'_>, spent: Duration, now: TimestampMs) -> Option<Duration> {
         let pause = self.record_amount(Kind::Request, client, percent_seconds(spent), now)?;
         Some(pause.min(self.windows.length))
     }
 
-    /// Counts the time that the sending of an answer took; a client does not pause for it before its next request.
+    /// Counts the time that encoding or sending an answer took; a client does not pause for it before its next request.
     pub fn record_sending(&self, client: Who<'_>, spent: Duration, now: TimestampMs) {
         self.record_amount(Kind::Request, client, percent_seconds(spent), now);
     }
