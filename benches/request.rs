@@ -1,5 +1,5 @@
 //! What a request costs before and after its partition's log: walking a Produce, checking its batches, writing the
-//! answer; guarding and decoding a cold request.
+//! answer; guarding and decoding a cold request; asking for the quotas of its client.
 //!
 //! `cargo bench --bench request`.
 
@@ -10,8 +10,10 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::{CreateTopicsRequest, ProduceRequest, TopicName};
 use kafka_protocol::protocol::{Encodable, StrBytes};
 use klamm::config::TimestampType;
+use klamm::metadata::{ClusterImage, EntityName, QuotaEntity, QuotaValue, Record};
+use klamm::quota::{ClientQuotas, Kind, Who, Windows};
 use klamm::record::{BatchBuilder, Compression, Rules, Strictness, validate_produced};
-use klamm::types::{Offset, TimestampMs};
+use klamm::types::{ClusterId, Offset, TimestampMs};
 use klamm::wire::produce::{Head, PartitionAnswer, Request, encode};
 use klamm::wire::{self, ApiKey, guard};
 use std::hint::black_box;
@@ -115,5 +117,36 @@ fn guarding(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, validation, produce, guarding);
+fn client_quotas(c: &mut Criterion) {
+    let quotas = |client_id: Option<&str>| {
+        let mut image = ClusterImage::new(ClusterId("cluster".into()));
+        if let Some(client_id) = client_id {
+            let entity = QuotaEntity { client_id: Some(EntityName::Named(client_id.into())), ..QuotaEntity::default() };
+            let value = Some(QuotaValue(1e15));
+            let record = Record::ClientQuota { entity, key: "producer_byte_rate".into(), value };
+            image.apply(1, &[record]).expect("the image takes a quota");
+        }
+        let quotas = ClientQuotas::new(Windows::default(), Windows::default());
+        quotas.apply(&image, |_| None);
+        quotas
+    };
+    let mut group = c.benchmark_group("quotas of a produce request");
+    for (name, quotas) in [
+        ("none", quotas(None)),
+        ("of another client", quotas(Some("another"))),
+        ("of its client", quotas(Some("client"))),
+    ] {
+        group.bench_function(name, |b| {
+            let who = Who { user: "ANONYMOUS", client_id: "client" };
+            b.iter(|| {
+                let quotas = black_box(&quotas);
+                let is_timed = quotas.has(Kind::Request) && quotas.limits(Kind::Request, who);
+                let pause = if quotas.has(Kind::Produce) { quotas.record(Kind::Produce, who, 1000, NOW) } else { None };
+                (is_timed, pause)
+            });
+        });
+    }
+}
+
+criterion_group!(benches, validation, produce, guarding, client_quotas);
 criterion_main!(benches);

@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod net;
 pub mod partition;
 pub mod quorum;
+pub mod quota;
 pub mod record;
 pub mod runtime;
 pub mod security;

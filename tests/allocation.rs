@@ -2,8 +2,10 @@
 //! fields claim. A test binary of its own, as it counts what the whole process allocates.
 
 use klamm::config::{TargetCompression, TimestampType};
+use klamm::metadata::{ClusterImage, EntityName, QuotaEntity, QuotaValue, Record};
+use klamm::quota::{ClientQuotas, Kind, Strictness as Quota, Who, Windows};
 use klamm::record::{BatchBuilder, BatchView, Compression, Invalid, Rules, Strictness, recompress, validate_produced};
-use klamm::types::{Offset, TimestampMs};
+use klamm::types::{ClusterId, Offset, TimestampMs};
 use klamm::wire::{fetch, produce};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -187,4 +189,30 @@ fn recompression_is_a_stream_and_holds_no_more_than_a_batch() {
             matches!(result, Some(Err(Invalid::RecompressedTooLarge { size_bytes, .. })) if size_bytes > 64 << 20);
         assert_eq!(too_large, target == TargetCompression::None, "{target:?}");
     }
+}
+
+#[test]
+fn without_a_quota_of_a_kind_nothing_is_allocated_for_it() {
+    let now = TimestampMs(1_795_514_600_000);
+    let who = Who { user: "a-user-of-a-name", client_id: "a-client-of-a-name" };
+    let ask = |quotas: &ClientQuotas| {
+        peak_bytes(|| {
+            for kind in [Kind::Produce, Kind::Fetch, Kind::Request] {
+                if quotas.has(kind) {
+                    quotas.record(kind, who, 1000, now);
+                }
+            }
+            let _ = quotas.mutations(who, Quota::Strict, now).take(1000);
+            assert_eq!(quotas.record_connection([127, 0, 0, 1].into(), now), None);
+        })
+    };
+    let quotas = ClientQuotas::new(Windows::default(), Windows::default());
+    assert_eq!(ask(&quotas), 0);
+    // And with one, something is: the count counts.
+    let mut image = ClusterImage::new(ClusterId("cluster".into()));
+    let entity = QuotaEntity { client_id: Some(EntityName::Default), ..QuotaEntity::default() };
+    let record = Record::ClientQuota { entity, key: "producer_byte_rate".into(), value: Some(QuotaValue(1e9)) };
+    image.apply(1, &[record]).unwrap();
+    quotas.apply(&image, |_| None);
+    assert!(ask(&quotas) > 0);
 }

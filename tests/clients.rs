@@ -280,6 +280,54 @@ fn kafkas_tools_change_a_topic_that_exists() {
 }
 
 #[test]
+fn kafka_configs_adds_describes_and_deletes_quotas() {
+    let Some(tools) = Tools::gather("kafka-configs of clients, users and ips") else { return };
+    let broker = Broker::start();
+    let run = |arguments: &[&str]| tool(&tools, &broker, CONFIG_COMMAND, arguments, "").expect_success("kafka-configs");
+    let named = |kind: &'static str, name: &'static str| vec!["--entity-type", kind, "--entity-name", name];
+    let default = |kind: &'static str| vec!["--entity-type", kind, "--entity-default"];
+    let all = |kind: &'static str| vec!["--entity-type", kind];
+    let both = [named("users", "me"), default("clients")].concat();
+    // The quota of an entity, and what describes it: of users that also asks for SCRAM credentials.
+    let cases = [
+        (named("clients", "mine"), "request_percentage", all("clients"), "client-id 'mine'"),
+        (named("users", "me"), "consumer_byte_rate", named("users", "me"), "user-principal 'me'"),
+        (default("users"), "controller_mutation_rate", all("users"), "the default user-principal"),
+        (both.clone(), "producer_byte_rate", both, "user-principal 'me', the default client-id"),
+        (default("ips"), "connection_creation_rate", all("ips"), "the default ip"),
+    ];
+    for (entity, quota, describing, words) in cases {
+        let added = run(&[&entity[..], &["--alter", "--add-config", &format!("{quota}=1000")]].concat());
+        assert!(added.contains("Completed updating"), "{added}");
+        let described = run(&[&describing[..], &["--describe"]].concat());
+        let line = format!("Quota configs for {words} are {quota}=1000.0");
+        assert!(described.contains(&line), "{described}, which does not say: {line}");
+    }
+    let mine = named("clients", "mine");
+    run(&[&mine[..], &["--alter", "--delete-config", "request_percentage"]].concat());
+    let described = run(&[&mine[..], &["--describe"]].concat());
+    assert!(!described.contains("request_percentage"), "{described}");
+}
+
+#[test]
+fn kafka_log_dirs_shows_the_sizes_of_partitions() {
+    let Some(tools) = Tools::gather("kafka-log-dirs") else { return };
+    let (broker, topic) = (Broker::start(), new_topic());
+    let topics = ["--create", "--topic", &topic, "--partitions", "2"];
+    tool(&tools, &broker, TOPIC_COMMAND, &topics, "").expect_success("kafka-topics --create");
+    tool(&tools, &broker, CONSOLE_PRODUCER, &["--topic", &topic], "one\n").expect_success("kafka-console-producer");
+    let described = ["--describe", "--topic-list", &topic];
+    let shown = tool(&tools, &broker, LOG_DIRS, &described, "").expect_success("kafka-log-dirs");
+    let sizes: Vec<i64> = shown
+        .split("\"size\":")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+        .collect();
+    assert_eq!((sizes.len(), sizes.iter().filter(|size| **size > 0).count()), (2, 1), "{shown}");
+    assert!(shown.contains(&format!("{topic}-0")) && shown.contains("\"error\":null"), "{shown}");
+}
+
+#[test]
 fn kafka_leader_election_and_reassign_partitions_find_everything_in_its_place() {
     let Some(tools) = Tools::gather("kafka-leader-election") else { return };
     let (broker, topic) = (Broker::start(), new_topic());

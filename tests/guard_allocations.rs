@@ -3,6 +3,7 @@
 //! Every API and version served: requests made and encoded by the `kafka-protocol` crate, whole, damaged, and crowded
 //! with as many of the smallest elements as the guard lets pass. The seed of the damage is that of `KLAMM_TEST_SEED`, or 1.
 
+use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use kafka_protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use kafka_protocol::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
@@ -11,10 +12,12 @@ use kafka_protocol::messages::create_topics_request::{
 };
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_quorum_request;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic, ReplicaState};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -24,9 +27,10 @@ use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderP
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+    AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
+    ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeUserScramCredentialsRequest,
     ElectLeadersRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
     ListConfigResourcesRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
     OffsetForLeaderEpochRequest, ProduceRequest, TopicName, UnregisterBrokerRequest, UpdateFeaturesRequest,
@@ -276,6 +280,22 @@ fn request(api: ApiKey, version: i16, count: usize, inner: usize, length: usize)
             encode(&UpdateFeaturesRequest::default().with_feature_updates(vec![update; count]), version)
         }
         ApiKey::UnregisterBroker => encode(&UnregisterBrokerRequest::default(), version),
+        ApiKey::DescribeClientQuotas => {
+            let components = (0..count)
+                .map(|at| ComponentData::default().with_entity_type(text(length)).with_match(every_other(at)));
+            encode(&DescribeClientQuotasRequest::default().with_components(components.collect()), version)
+        }
+        ApiKey::AlterClientQuotas => {
+            let entity = (0..inner)
+                .map(|at| EntityData::default().with_entity_type(text(length)).with_entity_name(every_other(at)));
+            let ops = vec![OpData::default().with_key(text(length)); inner];
+            let entry = EntryData::default().with_entity(entity.collect()).with_ops(ops);
+            encode(&AlterClientQuotasRequest::default().with_entries(vec![entry; count]), version)
+        }
+        ApiKey::DescribeUserScramCredentials => {
+            let users = vec![UserName::default().with_name(text(length)); count];
+            encode(&DescribeUserScramCredentialsRequest::default().with_users(Some(users)), version)
+        }
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {
             let topics = vec![TopicRequest::default().with_name(topic(length)); count];

@@ -5,6 +5,8 @@
 
 use crate::metadata::ClusterImage;
 use crate::partition::PartitionManager;
+use crate::quota::ClientQuotas;
+use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -21,16 +23,29 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// rest.
 const SYNCS_AT_ONCE_MAX: usize = 4;
 
-/// Makes the partitions follow every new image of the cluster.
-pub(super) async fn follow_metadata(mut images: watch::Receiver<Arc<ClusterImage>>, partitions: Arc<PartitionManager>) {
+/// Makes the quotas and the partitions follow every new image of the cluster. Who waits for the partitions, waits for both.
+pub(super) async fn follow_metadata(
+    mut images: watch::Receiver<Arc<ClusterImage>>,
+    quotas: Arc<ClientQuotas>,
+    partitions: Arc<PartitionManager>,
+) {
     loop {
         let image = images.borrow_and_update().clone();
-        let partitions = partitions.clone();
-        on_blocking_pool(move || partitions.apply(&image)).await;
+        let (quotas, partitions) = (quotas.clone(), partitions.clone());
+        on_blocking_pool(move || {
+            quotas.apply(&image, address_of);
+            partitions.apply(&image);
+        })
+        .await;
         if images.changed().await.is_err() {
             return;
         }
     }
+}
+
+/// The address of a host, which may be one already. Blocks on the resolver.
+pub(super) fn address_of(host: &str) -> Option<IpAddr> {
+    host.parse().ok().or_else(|| (host, 0).to_socket_addrs().ok()?.next().map(|address| address.ip()))
 }
 
 /// A piece of work, each time that `interval` has passed since the last was done.

@@ -25,6 +25,7 @@ use crate::metadata::{ClusterImage, Endpoint, SecurityProtocol};
 use crate::net::Listener;
 use crate::partition::{self, PartitionManager};
 use crate::quorum::{self, Quorum, QuorumConfig};
+use crate::quota::ClientQuotas;
 use crate::runtime::Clock;
 use crate::server::Server;
 use crate::storage::{self, DataDirectory};
@@ -138,9 +139,11 @@ impl Broker {
         let failure = watch::Sender::new(None);
         let broker_config = partitions.subscribe_config();
         let services = Arc::new(Services::new(config.clone(), clock, partitions.clone(), controller));
+        let quotas = services.quotas.clone();
+        apply_quotas(&quotas, quorum.image()).await;
         let server = Server::new(services, broker_config, stop.clone());
         let broker = Broker { config, cluster_id, bound, quorum, partitions, server, stop, failure };
-        broker.watch_over(housekeeping::follow_metadata(broker.quorum.subscribe(), broker.partitions.clone()));
+        broker.watch_over(housekeeping::follow_metadata(broker.quorum.subscribe(), quotas, broker.partitions.clone()));
         let storage = &broker.config.storage;
         let checkpoints = storage.recovery_point_checkpoint_interval.min(storage.log_start_checkpoint_interval);
         for (interval, work) in [
@@ -307,6 +310,12 @@ fn registration(config: &BrokerConfig, bound: &[BoundListener]) -> BrokerRegistr
         endpoints: endpoints.collect(),
         rack: config.rack.clone(),
     }
+}
+
+async fn apply_quotas(quotas: &Arc<ClientQuotas>, image: Arc<ClusterImage>) {
+    let quotas = quotas.clone();
+    let applied = tokio::task::spawn_blocking(move || quotas.apply(&image, housekeeping::address_of));
+    applied.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
 }
 
 async fn open_partitions(partitions: &Arc<PartitionManager>, image: Arc<ClusterImage>) -> Result<(), Error> {

@@ -4,6 +4,7 @@ mod flush;
 
 use super::*;
 use crate::metadata::Record;
+use crate::quota::MutationQuota;
 use crate::record::BatchBuilder;
 use crate::types::BrokerId;
 use bytes::{Buf, Bytes, BytesMut};
@@ -49,7 +50,8 @@ async fn broker_with_a_silent_replica(data: &tempfile::TempDir) -> Broker {
         ..controller::NewTopic::default()
     };
     let topics = vec![topic("alone", vec![1]), topic("pair", vec![1, 2])];
-    let created = controller.create_topics(topics, controller::Mode::Apply).await.unwrap();
+    let created =
+        controller.create_topics(topics, controller::Mode::Apply, &mut MutationQuota::unlimited()).await.unwrap();
     broker.partitions.wait_applied(created.index).await;
     broker
 }
@@ -64,7 +66,8 @@ async fn create(broker: &Broker, name: &str, configs: &[(&str, &str)]) {
         configs: configs.collect(),
         ..controller::NewTopic::default()
     };
-    let created = controller.create_topics(vec![topic], controller::Mode::Apply).await.unwrap();
+    let created =
+        controller.create_topics(vec![topic], controller::Mode::Apply, &mut MutationQuota::unlimited()).await.unwrap();
     created.reply[0].1.as_ref().unwrap();
     broker.partitions.wait_applied(created.index).await;
 }
@@ -478,13 +481,19 @@ async fn a_topic_that_is_deleted_and_created_again_at_once_begins_anew() {
     assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
     let controller = controller(&broker.config, &broker.quorum, &Clock::system());
     for _ in 0..20 {
-        controller.delete_topics(vec![controller::TopicRef::Name("alone".into())]).await.unwrap();
+        controller
+            .delete_topics(vec![controller::TopicRef::Name("alone".into())], &mut MutationQuota::unlimited())
+            .await
+            .unwrap();
         let again = controller::NewTopic {
             name: "alone".into(),
             assignments: vec![(0, vec![1])],
             ..controller::NewTopic::default()
         };
-        let created = controller.create_topics(vec![again], controller::Mode::Apply).await.unwrap();
+        let created = controller
+            .create_topics(vec![again], controller::Mode::Apply, &mut MutationQuota::unlimited())
+            .await
+            .unwrap();
         broker.partitions.wait_applied(created.index).await;
         stream.write_all(&produce(2, "alone", 1, 1000, "b")).await.unwrap();
         assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));

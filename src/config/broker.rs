@@ -47,6 +47,8 @@ pub struct BrokerConfig {
     pub topics: TopicsConfig,
     /// Bounds of answers.
     pub answers: AnswersConfig,
+    /// Over how long client quotas are measured.
+    pub quotas: QuotasConfig,
     /// The work on all logs together.
     pub storage: StorageConfig,
     /// What a topic without overrides works by.
@@ -104,6 +106,19 @@ pub struct AnswersConfig {
     pub fetch_sessions_max: u32,
     /// `max.request.partition.size.limit`: partitions in one answer to DescribeTopicPartitions.
     pub described_partitions_max: u32,
+}
+
+/// Over how long client quotas are measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotasConfig {
+    /// `quota.window.num`.
+    pub windows: u32,
+    /// `quota.window.size.seconds`.
+    pub window_length: Duration,
+    /// `controller.quota.window.num`.
+    pub controller_windows: u32,
+    /// `controller.quota.window.size.seconds`.
+    pub controller_window_length: Duration,
 }
 
 /// The work on all logs together.
@@ -205,6 +220,12 @@ impl BrokerConfig {
                 fetch_sessions_max: count(&settings, "max.incremental.fetch.session.cache.slots"),
                 described_partitions_max: count(&settings, "max.request.partition.size.limit"),
             },
+            quotas: QuotasConfig {
+                windows: count(&settings, "quota.window.num"),
+                window_length: seconds(&settings, "quota.window.size.seconds"),
+                controller_windows: count(&settings, "controller.quota.window.num"),
+                controller_window_length: seconds(&settings, "controller.quota.window.size.seconds"),
+            },
             storage: StorageConfig {
                 retention_check_interval: duration(&settings, "log.retention.check.interval.ms"),
                 recovery_point_checkpoint_interval: duration(&settings, "log.flush.offset.checkpoint.interval.ms"),
@@ -248,6 +269,10 @@ fn count(settings: &Settings, name: &str) -> u32 {
 /// Milliseconds that the table bounds to 0 and up.
 fn duration(settings: &Settings, name: &str) -> Duration {
     Duration::from_millis(u64::try_from(settings.number(name)).expect("bounded by the table"))
+}
+
+fn seconds(settings: &Settings, name: &str) -> Duration {
+    Duration::from_secs(u64::from(count(settings, name)))
 }
 
 fn data_dir(settings: &Settings) -> Result<PathBuf, Error> {

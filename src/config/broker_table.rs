@@ -124,6 +124,20 @@ static SERVED: &[Setting] = &[
         "Names of listeners that are for other controllers: they are not opened, since the quorum of a single node needs none.",
     ),
     Setting::new(
+        "controller.quota.window.num",
+        Kind::Int,
+        Some("11"),
+        "Over how many windows the quota of changes of topics is measured: a client may change as much at once.",
+    )
+    .at_least(1),
+    Setting::new(
+        "controller.quota.window.size.seconds",
+        Kind::Int,
+        Some("1"),
+        "How long each window of controller.quota.window.num is.",
+    )
+    .at_least(1),
+    Setting::new(
         "default.replication.factor",
         Kind::Int,
         Some("1"),
@@ -436,6 +450,21 @@ static SERVED: &[Setting] = &[
         "The most memory that all requests together may take before no more is read; at least one request of the largest \
          size. -1 stands for the default.",
     ),
+    Setting::new(
+        "quota.window.num",
+        Kind::Int,
+        Some("11"),
+        "Over how many windows the quotas of bytes, request time and new connections are measured.",
+    )
+    .at_least(1),
+    Setting::new(
+        "quota.window.size.seconds",
+        Kind::Int,
+        Some("1"),
+        "How long each window of quota.window.num is; also the longest pause for a quota of request time, and for that of \
+         connections.",
+    )
+    .at_least(1),
     Setting::new(
         "socket.listen.backlog.size",
         Kind::Int,

@@ -34,7 +34,9 @@ mod tests;
 mod topic_table;
 mod units;
 
-pub use broker::{AnswersConfig, BrokerConfig, CompressedBatches, NetworkConfig, StorageConfig, TopicsConfig};
+pub use broker::{
+    AnswersConfig, BrokerConfig, CompressedBatches, NetworkConfig, QuotasConfig, StorageConfig, TopicsConfig,
+};
 pub use broker_table::all as broker_settings;
 pub use check::Check;
 pub use client_metrics::{check as check_client_metrics, entries as client_metrics_entries};

@@ -1,6 +1,7 @@
 //! What can be wrong with a command.
 
 use crate::quorum::ProposeError;
+use crate::quota::Exceeded;
 use crate::types::TopicId;
 
 /// Why a command was not carried out, or nobody knows whether it was.
@@ -59,4 +60,11 @@ pub enum TopicError {
     /// `UNKNOWN_TOPIC_ID`.
     #[error("{0}")]
     UnknownTopicId(String),
+    /// `THROTTLING_QUOTA_EXCEEDED`: the client changes more than it may.
+    #[error("The throttling quota has been exceeded.")]
+    ThrottlingQuotaExceeded,
+}
+
+pub(super) fn too_much(_: Exceeded) -> TopicError {
+    TopicError::ThrottlingQuotaExceeded
 }

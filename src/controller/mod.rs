@@ -14,6 +14,7 @@ mod error;
 mod features;
 mod partitions;
 mod placement;
+mod quotas;
 mod topic;
 
 #[cfg(test)]
@@ -25,14 +26,17 @@ pub use configs::{Changed, ConfigChanges, ConfigOperation, Configured, Others};
 pub use error::{Error, TopicError};
 pub use features::{Direction, FeatureUpdate, InvalidUpdate};
 pub use partitions::{Grown, MorePartitions};
+pub use quotas::{AlteredQuotas, NamedEntity, QuotaChanges};
 pub use topic::{Created, Deleted, DeletedTopic, NewTopic, PARTITIONS_PER_REQUEST_MAX, TopicRef, check_assignment};
 
 use crate::config::{DynamicLevel, DynamicRefusal, DynamicSettings};
 use crate::metadata::{ClusterImage, Record, SUPPORTED_FEATURES};
 use crate::quorum::Quorum;
+use crate::quota::MutationQuota;
 use crate::runtime::Clock;
 use crate::types::{BrokerEpoch, BrokerId, TopicId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -130,31 +134,59 @@ impl Controller {
         Ok(Decided { reply: epoch, index })
     }
 
-    /// Creates topics, each for itself; those that succeed come to be together. Returns one answer per name, in the order
-    /// of the request.
+    /// Creates topics, each for itself and as far as `quota` admits it; those that succeed come to be together. Returns one
+    /// answer per name, in the order of the request.
     ///
     /// # Errors
     /// Those of the quorum; what is wrong with a topic is in its answer.
-    pub async fn create_topics(&self, topics: Vec<NewTopic>, mode: Mode) -> Result<Decided<Created>, Error> {
+    pub async fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        mode: Mode,
+        quota: &mut MutationQuota<'_>,
+    ) -> Result<Decided<Created>, Error> {
         let now = self.clock.now();
         let rules = topic::Rules { defaults: self.defaults, config_check: &*self.config_rules.topic, now };
-        self.decide_in(mode, |image| topic::decide_creation(image, &topics, &rules, TopicId::random)).await
+        let decide = |image: &ClusterImage| {
+            quota.begin();
+            topic::decide_creation(image, &topics, &rules, quota, TopicId::random)
+        };
+        self.decide_in(mode, decide).await
     }
 
-    /// Deletes topics, each for itself. Returns one answer per reference, in the order of the request.
+    /// Deletes topics, each for itself and as far as `quota` admits it. Returns one answer per reference, in the order of
+    /// the request.
     ///
     /// # Errors
     /// Those of the quorum; what is wrong with a reference is in its answer.
-    pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Result<Decided<Deleted>, Error> {
-        self.decide(|image| Ok(topic::decide_deletion(image, &topics))).await
+    pub async fn delete_topics(
+        &self,
+        topics: Vec<TopicRef>,
+        quota: &mut MutationQuota<'_>,
+    ) -> Result<Decided<Deleted>, Error> {
+        let decide = |image: &ClusterImage| {
+            quota.begin();
+            topic::decide_deletion(image, &topics, quota)
+        };
+        self.decide_in(Mode::Apply, decide).await
     }
 
-    /// Adds partitions to topics, to each for itself. Returns one answer per name, in the order of the request.
+    /// Adds partitions to topics, to each for itself and as far as `quota` admits it. Returns one answer per name, in the
+    /// order of the request.
     ///
     /// # Errors
     /// Those of the quorum; what is wrong with a topic is in its answer.
-    pub async fn create_partitions(&self, topics: Vec<MorePartitions>, mode: Mode) -> Result<Decided<Grown>, Error> {
-        self.decide_in(mode, |image| partitions::decide_growth(image, &topics)).await
+    pub async fn create_partitions(
+        &self,
+        topics: Vec<MorePartitions>,
+        mode: Mode,
+        quota: &mut MutationQuota<'_>,
+    ) -> Result<Decided<Grown>, Error> {
+        let decide = |image: &ClusterImage| {
+            quota.begin();
+            partitions::decide_growth(image, &topics, quota)
+        };
+        self.decide_in(mode, decide).await
     }
 
     /// Changes settings, all or none of each resource's. Returns one answer per resource, in the order of the request.
@@ -188,6 +220,27 @@ impl Controller {
         self.decide(|image| features::decide_initial_levels(image, SUPPORTED_FEATURES)).await
     }
 
+    /// Changes client quotas, all or none of each entity's. Returns one answer per entity, in the order of the request.
+    ///
+    /// # Errors
+    /// Those of the quorum; what is wrong with an entity's changes is in its answer.
+    pub async fn alter_client_quotas(
+        &self,
+        changes: Vec<QuotaChanges>,
+        mode: Mode,
+    ) -> Result<Decided<AlteredQuotas>, Error> {
+        let mut unresolved = HashSet::new();
+        for host in changes.iter().flat_map(QuotaChanges::hosts) {
+            let is_known = host.parse::<IpAddr>().is_ok() || unresolved.contains(host);
+            // An empty host is refused later, with a text of its own.
+            if !is_known && !host.is_empty() && tokio::net::lookup_host((host, 0)).await.is_err() {
+                unresolved.insert(host.to_owned());
+            }
+        }
+        let resolves = |host: &str| !unresolved.contains(host);
+        self.decide_in(mode, |image| quotas::decide_quotas(image, &changes, &resolves)).await
+    }
+
     /// Hands out a block of producer ids to `broker`; no id is ever handed out twice.
     ///
     /// # Errors
@@ -208,7 +261,7 @@ impl Controller {
     async fn decide_in<T>(
         &self,
         mode: Mode,
-        decide: impl Fn(&ClusterImage) -> Decision<T>,
+        mut decide: impl FnMut(&ClusterImage) -> Decision<T>,
     ) -> Result<Decided<T>, Error> {
         self.decide(|image| {
             let (records, reply) = decide(image);
@@ -222,7 +275,7 @@ impl Controller {
 
     async fn decide<T>(
         &self,
-        decide: impl Fn(&ClusterImage) -> Result<Decision<T>, Error>,
+        mut decide: impl FnMut(&ClusterImage) -> Result<Decision<T>, Error>,
     ) -> Result<Decided<T>, Error> {
         let _one_at_a_time = self.deciding.lock().await;
         loop {

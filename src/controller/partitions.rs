@@ -2,10 +2,12 @@
 //!
 //! Checks, their order and their texts are those of Kafka's `ReplicationControlManager.createPartitions`.
 
+use super::error::too_much;
 use super::placement::{led, place};
 use super::topic::check_assignment;
 use super::{Decision, TopicError};
 use crate::metadata::{ClusterImage, Partition, Record, Topic};
+use crate::quota::MutationQuota;
 use crate::types::{BrokerId, PartitionIndex};
 use std::collections::HashMap;
 
@@ -24,7 +26,11 @@ pub struct MorePartitions {
 pub type Grown = Vec<(String, Result<(), TopicError>)>;
 
 /// Decides which topics grow.
-pub(super) fn decide_growth(image: &ClusterImage, topics: &[MorePartitions]) -> Decision<Grown> {
+pub(super) fn decide_growth(
+    image: &ClusterImage,
+    topics: &[MorePartitions],
+    quota: &mut MutationQuota<'_>,
+) -> Decision<Grown> {
     let mut counts = HashMap::<&str, usize>::new();
     topics.iter().for_each(|topic| *counts.entry(&topic.topic).or_default() += 1);
     let mut records = Vec::new();
@@ -32,7 +38,7 @@ pub(super) fn decide_growth(image: &ClusterImage, topics: &[MorePartitions]) -> 
     for wanted in topics {
         let result = match counts.remove(wanted.topic.as_str()) {
             None => continue,
-            Some(1) => decide_topic(image, wanted).map(|grown| records.extend(grown)),
+            Some(1) => decide_topic(image, wanted, quota).map(|grown| records.extend(grown)),
             Some(_) => Err(TopicError::InvalidRequest("Duplicate topic name.".into())),
         };
         reply.push((wanted.topic.clone(), result));
@@ -40,7 +46,11 @@ pub(super) fn decide_growth(image: &ClusterImage, topics: &[MorePartitions]) -> 
     (records, reply)
 }
 
-fn decide_topic(image: &ClusterImage, wanted: &MorePartitions) -> Result<Vec<Record>, TopicError> {
+fn decide_topic(
+    image: &ClusterImage,
+    wanted: &MorePartitions,
+    quota: &mut MutationQuota<'_>,
+) -> Result<Vec<Record>, TopicError> {
     let topic = image
         .topic(&wanted.topic)
         .ok_or_else(|| TopicError::UnknownTopic("This server does not host this topic-partition.".into()))?;
@@ -59,8 +69,13 @@ fn decide_topic(image: &ClusterImage, wanted: &MorePartitions) -> Result<Vec<Rec
     if count > super::PARTITIONS_PER_REQUEST_MAX {
         return Err(TopicError::PolicyViolation("Excessively large number of partitions per request.".into()));
     }
+    let added = count - present;
+    if let Some(assignments) = &wanted.assignments {
+        check_count(assignments, added)?;
+    }
+    quota.take(added).map_err(too_much)?;
     let added = match &wanted.assignments {
-        Some(assignments) => assigned(image, topic, assignments, count - present)?,
+        Some(assignments) => assigned(image, topic, assignments)?,
         None => chosen(image, topic, count)?,
     };
     let numbered = (present..).zip(added).map(|(index, partition)| {
@@ -78,19 +93,18 @@ fn chosen(image: &ClusterImage, topic: &Topic, count: usize) -> Result<Vec<Parti
     Ok(placed.into_iter().skip(topic.partitions.len()).collect())
 }
 
-fn assigned(
-    image: &ClusterImage,
-    topic: &Topic,
-    assignments: &[Vec<i32>],
-    added: usize,
-) -> Result<Vec<Partition>, TopicError> {
-    if assignments.len() != added {
-        let text = format!(
-            "Attempted to add {added} additional partition(s), but only {} assignment(s) were specified.",
-            assignments.len()
-        );
-        return Err(TopicError::InvalidReplicaAssignment(text));
+fn check_count(assignments: &[Vec<i32>], added: usize) -> Result<(), TopicError> {
+    if assignments.len() == added {
+        return Ok(());
     }
+    let text = format!(
+        "Attempted to add {added} additional partition(s), but only {} assignment(s) were specified.",
+        assignments.len()
+    );
+    Err(TopicError::InvalidReplicaAssignment(text))
+}
+
+fn assigned(image: &ClusterImage, topic: &Topic, assignments: &[Vec<i32>]) -> Result<Vec<Partition>, TopicError> {
     let partition = |brokers: &Vec<i32>| {
         check_assignment(image, brokers, topic.replication_factor())?;
         let partition = led(image, brokers.iter().copied().map(BrokerId).collect());

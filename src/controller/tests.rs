@@ -52,7 +52,7 @@ fn assigned(name: &str, assignments: &[(i32, &[i32])]) -> NewTopic {
 fn decide(image: &ClusterImage, topics: &[NewTopic]) -> Decision<Created> {
     let rules = Rules { defaults: DEFAULTS, config_check: &no_foo, now: TimestampMs(7) };
     let mut number = 0;
-    decide_creation(image, topics, &rules, || {
+    decide_creation(image, topics, &rules, &mut MutationQuota::unlimited(), || {
         number += 1;
         TopicId(Uuid::from_u128(number))
     })
@@ -255,7 +255,7 @@ fn topics_are_deleted_by_name_and_by_id() {
     let name = |name: &str| TopicRef::Name(name.into());
     let id = TopicRef::Id;
     let request = [name("a"), id(ids[1]), id(ids[3]), name("b"), name("c"), name("c"), name("none"), id(TopicId::NONE)];
-    let (records, reply) = decide_deletion(&image, &request);
+    let (records, reply) = decide_deletion(&image, &request, &mut MutationQuota::unlimited());
     let results: Vec<_> = reply.into_iter().map(|(_, result)| result).collect();
     let name_of = |result: &Result<DeletedTopic, TopicError>| result.as_ref().unwrap().name.to_string();
     assert_eq!((name_of(&results[0]), name_of(&results[1])), ("a".into(), "d".into()));
@@ -315,17 +315,21 @@ async fn commands_take_effect_and_survive_a_restart() {
     let again = controller.register_broker(registration(1, 1)).await.unwrap();
     assert_eq!(again, registered);
 
-    let validated = controller.create_topics(vec![topic("a")], Mode::Validate).await.unwrap();
+    let validated =
+        controller.create_topics(vec![topic("a")], Mode::Validate, &mut MutationQuota::unlimited()).await.unwrap();
     assert_eq!(validated.reply[0].1.as_ref().unwrap().partitions.len(), 3);
     assert!(quorum.image().topic("a").is_none());
-    let created = controller.create_topics(vec![topic("a"), topic("b")], Mode::Apply).await.unwrap();
+    let created = controller
+        .create_topics(vec![topic("a"), topic("b")], Mode::Apply, &mut MutationQuota::unlimited())
+        .await
+        .unwrap();
     assert_eq!(quorum.image().index, created.index);
     assert_eq!(quorum.image().topic("a"), created.reply[0].1.as_ref().ok());
 
     assert_eq!(controller.allocate_producer_ids(BrokerId(1)).await.unwrap(), 0..1000);
     controller.bump_leader_epochs(BrokerId(1)).await.unwrap();
     assert_eq!(quorum.image().topic("a").unwrap().partitions[2].leader_epoch, LeaderEpoch(1));
-    controller.delete_topics(vec![TopicRef::Name("b".into())]).await.unwrap();
+    controller.delete_topics(vec![TopicRef::Name("b".into())], &mut MutationQuota::unlimited()).await.unwrap();
     let before = quorum.image();
     assert_eq!(before.topics().len(), 1);
     drop(controller);
@@ -345,7 +349,8 @@ async fn concurrent_commands_are_all_carried_out_and_a_stale_one_is_decided_agai
     controller.register_broker(registration(1, 1)).await.unwrap();
     let creations = (0..20).map(|n| {
         let topics = vec![NewTopic { partitions: Some(1), ..topic(&format!("t{n}")) }];
-        controller.create_topics(topics, Mode::Apply)
+        let controller = &controller;
+        async move { controller.create_topics(topics, Mode::Apply, &mut MutationQuota::unlimited()).await }
     });
     // Beside the controller's lock, so that its decisions do go stale.
     let intruder = async {
@@ -366,12 +371,16 @@ async fn a_caller_that_gives_up_leaves_the_controller_usable() {
     let (controller, quorum) = controller(folder.path()).await;
     controller.register_broker(registration(1, 1)).await.unwrap();
     for number in 0..50 {
-        let given_up = controller.create_topics(vec![topic(&format!("given-up{number}"))], Mode::Apply);
+        let mut quota = MutationQuota::unlimited();
+        let given_up = controller.create_topics(vec![topic(&format!("given-up{number}"))], Mode::Apply, &mut quota);
         let mut given_up = Box::pin(given_up);
         // One look sends the proposal, and seldom sees the answer; then the caller is gone.
         let _ = futures_util::poll!(&mut given_up);
         drop(given_up);
-        let created = controller.create_topics(vec![topic(&format!("kept{number}"))], Mode::Apply).await.unwrap();
+        let created = controller
+            .create_topics(vec![topic(&format!("kept{number}"))], Mode::Apply, &mut MutationQuota::unlimited())
+            .await
+            .unwrap();
         assert!(created.reply[0].1.is_ok());
     }
     let kept = quorum.image().topics().filter(|topic| topic.name.as_str().starts_with("kept")).count();

@@ -4,9 +4,11 @@
 //! `ControllerApis` for what concerns a request as a whole. Stricter than Kafka: two names of one request may not collide
 //! either.
 
+use super::error::too_much;
 use super::placement::{led, place};
 use super::{ConfigCheck, Decision, Defaults, TopicError};
 use crate::metadata::{ClusterImage, ConfigResource, Partition, Record, Topic};
+use crate::quota::MutationQuota;
 use crate::types::{BrokerId, PartitionIndex, TimestampMs, TopicId, TopicName};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -67,6 +69,7 @@ pub(super) fn decide_creation(
     image: &ClusterImage,
     topics: &[NewTopic],
     rules: &Rules<'_>,
+    quota: &mut MutationQuota<'_>,
     mut new_id: impl FnMut() -> TopicId,
 ) -> Decision<Created> {
     if partition_count(topics, rules.defaults) > PARTITIONS_PER_REQUEST_MAX {
@@ -81,7 +84,10 @@ pub(super) fn decide_creation(
     for topic in topics {
         let result = match counts.remove(topic.name.as_str()) {
             None => continue,
-            Some(1) => decide_topic(image, topic, rules, &mut taken, &mut new_id),
+            Some(1) => decide_topic(image, topic, rules, &mut taken, &mut new_id).and_then(|created| {
+                quota.take(created.partitions.len()).map_err(too_much)?;
+                Ok(created)
+            }),
             Some(_) => Err(TopicError::InvalidRequest("Duplicate topic name.".into())),
         };
         if let Ok(created) = &result {
@@ -248,8 +254,13 @@ fn push_records(records: &mut Vec<Record>, topic: &Topic) {
     records.extend(partitions.map(|(index, partition)| Record::of_partition(id, index, partition)));
 }
 
-/// Decides which topics cease to be. One that is named by its name and by its id stays, with one answer, to its name.
-pub(super) fn decide_deletion(image: &ClusterImage, topics: &[TopicRef]) -> Decision<Deleted> {
+/// Decides which topics cease to be, as far as `quota` admits it. One that is named by its name and by its id stays, with one
+/// answer, to its name.
+pub(super) fn decide_deletion(
+    image: &ClusterImage,
+    topics: &[TopicRef],
+    quota: &mut MutationQuota<'_>,
+) -> Decision<Deleted> {
     let mut counts = HashMap::<&TopicRef, usize>::new();
     topics.iter().for_each(|topic| *counts.entry(topic).or_default() += 1);
     let ids: HashSet<TopicId> = topics.iter().filter_map(given_id).collect();
@@ -260,7 +271,10 @@ pub(super) fn decide_deletion(image: &ClusterImage, topics: &[TopicRef]) -> Deci
         let result = match counts.remove(topic) {
             None => continue,
             Some(_) if given_id(topic).is_some_and(|id| named.contains(&id)) => continue,
-            Some(1) => find_deletable(image, topic, &ids),
+            Some(1) => find_deletable(image, topic, &ids).and_then(|found| {
+                quota.take(found.partitions.len()).map_err(too_much)?;
+                Ok(DeletedTopic { name: found.name.clone(), id: found.id })
+            }),
             Some(_) => Err(TopicError::InvalidRequest(match topic {
                 TopicRef::Name(_) => "Duplicate topic name.".into(),
                 TopicRef::Id(_) => "Duplicate topic id.".into(),
@@ -288,7 +302,11 @@ fn id_of_name(image: &ClusterImage, topic: &TopicRef) -> Option<TopicId> {
     }
 }
 
-fn find_deletable(image: &ClusterImage, topic: &TopicRef, ids: &HashSet<TopicId>) -> Result<DeletedTopic, TopicError> {
+fn find_deletable<'a>(
+    image: &'a ClusterImage,
+    topic: &TopicRef,
+    ids: &HashSet<TopicId>,
+) -> Result<&'a Topic, TopicError> {
     let found = match topic {
         TopicRef::Name(name) => image
             .topic(name)
@@ -300,5 +318,5 @@ fn find_deletable(image: &ClusterImage, topic: &TopicRef, ids: &HashSet<TopicId>
     if matches!(topic, TopicRef::Name(_)) && ids.contains(&found.id) {
         return Err(TopicError::NamedTwice(found.id));
     }
-    Ok(DeletedTopic { name: found.name.clone(), id: found.id })
+    Ok(found)
 }

@@ -1,12 +1,13 @@
 //! CreateTopics (key 19), versions 2–7.
 //!
 //! Each topic succeeds or fails by itself; the answer comes when the partitions take appends. From version 4 on −1 asks
-//! for the broker's defaults, from 5 on the answer says what was made, with all settings; 7 returns topic ids.
+//! for the broker's defaults, from 5 on the answer says what was made, with all settings; 7 returns topic ids. From 6 on what the client's quota does not
+//! admit is refused (KIP-599); earlier versions pause for it.
 //!
 //! Source: `ControllerApis.createTopics`, `ReplicationControlManager.createTopics`.
 
-use super::errors::{controller_error, topic_error};
-use super::{Call, Client, Services};
+use super::errors::{controller_error, topic_error, topic_error_text};
+use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{Mode, NewTopic, TopicError};
 use crate::metadata::Topic;
 use crate::security::{Operation, Resource};
@@ -16,6 +17,9 @@ use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, Cr
 use kafka_protocol::messages::{CreateTopicsRequest, CreateTopicsResponse, TopicName as WireName};
 use kafka_protocol::protocol::StrBytes;
 use std::sync::Arc;
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
+const VERSION_STRICT_QUOTA: i16 = 6;
 
 pub(super) async fn handle(
     services: &Services,
@@ -31,28 +35,30 @@ pub(super) async fn handle(
     let (allowed, forbidden): (Vec<_>, Vec<_>) = request.topics.into_iter().partition(may_create);
     let mut results: Vec<_> = forbidden.into_iter().map(|topic| refused(topic.name)).collect();
     let names: Vec<_> = allowed.iter().map(|topic| topic.name.clone()).collect();
-    match services.controller.create_topics(allowed.into_iter().map(new_topic).collect(), mode).await {
+    let mut quota = mutation_quota(services, client, call, VERSION_STRICT_QUOTA);
+    match services.controller.create_topics(allowed.into_iter().map(new_topic).collect(), mode, &mut quota).await {
         Ok(created) => {
             services.partitions.wait_applied(created.index).await;
             results.extend(created.reply.into_iter().map(|(name, made)| answer(services, call, name, made)));
         }
         Err(e) => {
-            let code = controller_error(&e);
-            results.extend(names.into_iter().map(|name| failure(name, code, e.to_string())));
+            let (code, text) = (controller_error(&e), Some(StrBytes::from_string(e.to_string())));
+            results.extend(names.into_iter().map(|name| failure(name, code, text.clone())));
         }
     }
-    CreateTopicsResponse::default().with_topics(results)
+    let throttle_ms = throttle_ms(quota.pause(services.clock.now()));
+    CreateTopicsResponse::default().with_throttle_time_ms(throttle_ms).with_topics(results)
 }
 
 fn refused(name: WireName) -> CreatableTopicResult {
-    failure(name, ErrorCode::TopicAuthorizationFailed, "Authorization failed.".into())
+    failure(name, ErrorCode::TopicAuthorizationFailed, Some(StrBytes::from_static_str("Authorization failed.")))
 }
 
-fn failure(name: WireName, code: ErrorCode, message: String) -> CreatableTopicResult {
+fn failure(name: WireName, code: ErrorCode, message: Option<StrBytes>) -> CreatableTopicResult {
     CreatableTopicResult::default()
         .with_name(name)
         .with_error_code(code.code())
-        .with_error_message(Some(StrBytes::from_string(message)))
+        .with_error_message(message)
         .with_num_partitions(-1)
         .with_replication_factor(-1)
         .with_configs(Some(vec![]))
@@ -81,7 +87,7 @@ fn answer(
     let name = WireName(StrBytes::from_string(name));
     let topic = match made {
         Ok(topic) => topic,
-        Err(e) => return failure(name, topic_error(&e), e.to_string()),
+        Err(e) => return failure(name, topic_error(&e), topic_error_text(&e)),
     };
     let result = CreatableTopicResult::default().with_name(name).with_topic_id(topic.id.0).with_error_message(None);
     if call.version < 5 {

@@ -1,19 +1,24 @@
 //! DeleteTopics (key 20), versions 1–6.
 //!
 //! By name, from version 6 on also by id. Each topic succeeds or fails by itself; when the answer comes, the topic is
-//! gone from the metadata and its partitions take no requests any more.
+//! gone from the metadata and its partitions take no requests any more. From version 5 on what the client's quota does not
+//! admit is refused (KIP-599); earlier versions pause for it.
 //!
 //! Source: `ControllerApis.deleteTopics`.
 
-use super::errors::{controller_error, topic_error};
-use super::{Call, Client, Services};
+use super::errors::{controller_error, topic_error, topic_error_text};
+use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{DeletedTopic, TopicError, TopicRef};
+use crate::metadata::{ClusterImage, Topic};
 use crate::security::{Operation, Resource};
-use crate::types::TopicId;
+use crate::types::{TopicId, TopicName};
 use crate::wire::ErrorCode;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName as WireName};
 use kafka_protocol::protocol::StrBytes;
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
+const VERSION_STRICT_QUOTA: i16 = 5;
 
 pub(super) async fn handle(
     services: &Services,
@@ -25,7 +30,7 @@ pub(super) async fn handle(
     let mut allowed = Vec::new();
     for topic in wanted(call.version, &request) {
         let refusal = topic.and_then(|topic| match refusal(services, client, &topic) {
-            Some(code) => Err(answer(topic, Err((code, code.to_string())))),
+            Some(code) => Err(failure(&topic, code, Some(StrBytes::from_string(code.to_string())))),
             None => Ok(topic),
         });
         match refusal {
@@ -33,18 +38,20 @@ pub(super) async fn handle(
             Err(refused) => results.push(refused),
         }
     }
-    match services.controller.delete_topics(allowed.clone()).await {
+    let mut quota = mutation_quota(services, client, call, VERSION_STRICT_QUOTA);
+    match services.controller.delete_topics(allowed.clone(), &mut quota).await {
         Ok(deleted) => {
             services.partitions.wait_applied(deleted.index).await;
             let outcomes = deleted.reply.into_iter();
-            results.extend(outcomes.map(|(topic, outcome)| decided(topic, outcome)));
+            results.extend(outcomes.map(|(topic, outcome)| answer(services, &topic, outcome)));
         }
         Err(e) => {
-            let code = controller_error(&e);
-            results.extend(allowed.into_iter().map(|topic| answer(topic, Err((code, e.to_string())))));
+            let (code, text) = (controller_error(&e), Some(StrBytes::from_string(e.to_string())));
+            results.extend(allowed.iter().map(|topic| failure(topic, code, text.clone())));
         }
     }
-    DeleteTopicsResponse::default().with_responses(results)
+    let throttle_ms = throttle_ms(quota.pause(services.clock.now()));
+    DeleteTopicsResponse::default().with_throttle_time_ms(throttle_ms).with_responses(results)
 }
 
 /// What the request names; what it names in no way or in two is answered at once.
@@ -68,16 +75,6 @@ fn wanted(version: i16, request: &DeleteTopicsRequest) -> Vec<Result<TopicRef, D
     topics.collect()
 }
 
-fn decided(topic: TopicRef, outcome: Result<DeletedTopic, TopicError>) -> DeletableTopicResult {
-    match outcome {
-        Ok(deleted) => answer(topic, Ok(deleted)),
-        Err(e) => {
-            let result = answer(topic, Err((topic_error(&e), e.to_string())));
-            if let TopicError::NamedTwice(id) = e { result.with_topic_id(id.0) } else { result }
-        }
-    }
-}
-
 fn refusal(services: &Services, client: &Client, topic: &TopicRef) -> Option<ErrorCode> {
     let image = services.image();
     let name = match topic {
@@ -91,16 +88,42 @@ fn refusal(services: &Services, client: &Client, topic: &TopicRef) -> Option<Err
     (!allowed).then_some(ErrorCode::TopicAuthorizationFailed)
 }
 
-fn answer(topic: TopicRef, outcome: Result<DeletedTopic, (ErrorCode, String)>) -> DeletableTopicResult {
-    let wire_name = |name: &str| Some(WireName(StrBytes::from_string(name.into())));
-    let result = match &topic {
-        TopicRef::Name(name) => DeletableTopicResult::default().with_name(wire_name(name)),
-        TopicRef::Id(id) => DeletableTopicResult::default().with_name(None).with_topic_id(id.0),
-    };
+fn answer(services: &Services, topic: &TopicRef, outcome: Result<DeletedTopic, TopicError>) -> DeletableTopicResult {
     match outcome {
-        Ok(deleted) => result.with_name(wire_name(deleted.name.as_str())).with_topic_id(deleted.id.0),
-        Err((code, message)) => {
-            result.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
+        Ok(deleted) => named(&deleted.name, deleted.id),
+        // As in Kafka, of a topic that is there and stays the answer has both name and id.
+        Err(e @ TopicError::ThrottlingQuotaExceeded) => match find(&services.image(), topic) {
+            Some(found) => {
+                named(&found.name, found.id).with_error_code(topic_error(&e).code()).with_error_message(None)
+            }
+            None => failure(topic, topic_error(&e), None),
+        },
+        Err(e) => {
+            let result = failure(topic, topic_error(&e), topic_error_text(&e));
+            if let TopicError::NamedTwice(id) = e { result.with_topic_id(id.0) } else { result }
         }
     }
+}
+
+fn find<'a>(image: &'a ClusterImage, topic: &TopicRef) -> Option<&'a Topic> {
+    match topic {
+        TopicRef::Name(name) => image.topic(name).map(|topic| &**topic),
+        TopicRef::Id(id) => image.topic_by_id(*id).map(|topic| &**topic),
+    }
+}
+
+fn named(name: &TopicName, id: TopicId) -> DeletableTopicResult {
+    DeletableTopicResult::default().with_name(Some(wire_name(name.as_str()))).with_topic_id(id.0)
+}
+
+fn failure(topic: &TopicRef, code: ErrorCode, message: Option<StrBytes>) -> DeletableTopicResult {
+    let result = match topic {
+        TopicRef::Name(name) => DeletableTopicResult::default().with_name(Some(wire_name(name))),
+        TopicRef::Id(id) => DeletableTopicResult::default().with_name(None).with_topic_id(id.0),
+    };
+    result.with_error_code(code.code()).with_error_message(message)
+}
+
+fn wire_name(name: &str) -> WireName {
+    WireName(StrBytes::from_string(name.to_owned()))
 }

@@ -4,6 +4,7 @@ use crate::controller::{self, ProposeError, TopicError};
 use crate::partition::{AppendError, LookupError, ProducerRefusal, ReadError, Unacknowledged};
 use crate::record::Invalid;
 use crate::wire::ErrorCode;
+use kafka_protocol::protocol::StrBytes;
 
 pub(super) fn lookup_error(e: LookupError) -> ErrorCode {
     match e {
@@ -73,7 +74,13 @@ pub(super) fn topic_error(e: &TopicError) -> ErrorCode {
         TopicError::PolicyViolation(_) => ErrorCode::PolicyViolation,
         TopicError::UnknownTopic(_) => ErrorCode::UnknownTopicOrPartition,
         TopicError::UnknownTopicId(_) => ErrorCode::UnknownTopicId,
+        TopicError::ThrottlingQuotaExceeded => ErrorCode::ThrottlingQuotaExceeded,
     }
+}
+
+/// The text beside the code. As in Kafka there is none where it would be what the code means anyway.
+pub(super) fn topic_error_text(e: &TopicError) -> Option<StrBytes> {
+    (*e != TopicError::ThrottlingQuotaExceeded).then(|| StrBytes::from_string(e.to_string()))
 }
 
 pub(super) fn controller_error(e: &controller::Error) -> ErrorCode {

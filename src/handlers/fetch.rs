@@ -14,11 +14,12 @@
 use super::errors::{lookup_error, read_error};
 use super::fetch_session::{Context, Key, Remembered};
 use super::leaders::{Leaders, find_topic};
-use super::{Client, Refusal, Services};
+use super::{Client, Refusal, Services, throttle_ms};
 use crate::partition::{
     FetchWait, Hosted, HostedTopic, Minimum, Partition, Read, ReadError, ReadOutcome, ReadableBound, Slice,
 };
-use crate::runtime::Outgoing;
+use crate::quota::{Kind, Who};
+use crate::runtime::{Outgoing, polled};
 use crate::security::Operation;
 use crate::types::{LeaderEpoch, Offset, PartitionIndex};
 pub use crate::wire::fetch::Request;
@@ -28,6 +29,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+const NONE: i16 = 0;
+const VERSION_FLEXIBLE: i16 = 12;
 const VERSION_LEADERS: i16 = 16;
 const READ_COMMITTED: i8 = 1;
 const CONSUMER: i32 = -1;
@@ -101,19 +104,67 @@ pub fn parse(version: i16, body: &[u8]) -> Result<Request, Refusal> {
     Ok(Request::parse(version, body)?)
 }
 
-/// Answers a Fetch; waits for records if the request says so. What was answered before should be sent by then.
-pub async fn handle(services: &Services, client: &Client, correlation_id: i32, request: Request, out: &mut Outgoing) {
+/// Answers a Fetch; waits for records if the request says so. What was answered before is sent by then. A client over its
+/// quota gets an answer without records, and is to be muted for the time that is returned.
+pub async fn handle(
+    services: &Services,
+    client: &Client,
+    correlation_id: i32,
+    limited: Option<Who<'_>>,
+    request: Request,
+    out: &mut Outgoing,
+) -> Option<Duration> {
     let call = Answered { correlation_id, version: request.version };
-    let limits = Limits::of(services, &request);
-    let context = match services.sessions.open(request, services.clock.now()).await {
-        Ok(context) => context,
+    let mut limits = Limits::of(services, &request);
+    let read = async {
+        limits.bound_by_quota(services, limited);
+        let context = services.sessions.open(request, services.clock.now()).await?;
+        let found = read_enough(services, client, &limits, &context).await;
+        Ok::<_, ErrorCode>((context, found))
+    };
+    let (read, spent) = match limited {
+        Some(_) => polled(read).await,
+        None => (read.await, Duration::ZERO),
+    };
+    let (context, found) = match read {
+        Ok(read) => read,
         Err(code) => {
-            write_failure(call, code, out);
-            return;
+            let pause = limited.and_then(|who| services.quotas.record_time(who, spent, services.clock.now()));
+            write_empty(call, code.code(), 0, pause, out);
+            return pause;
         }
     };
-    let found = read_enough(services, client, &limits, &context).await;
-    write(services, client, call, context, &limits, found, out);
+    let answers = with_news(&context, found);
+    let mark = out.mark();
+    write(services, client, call, &context, &limits, &answers, out);
+    let bytes = out.bytes_since(mark).saturating_sub(header_bytes(call.version));
+    let pause = limited.and_then(|who| over_quota(services, who, &limits, bytes, spent));
+    if pause.is_some() {
+        out.take_back(mark);
+        write_empty(call, NONE, services.sessions.withdraw(context), pause, out);
+    } else {
+        remember(context, &answers);
+    }
+    pause
+}
+
+/// What stands in front of an answer and does not count, as in Kafka: the correlation id and, from version 12 on, an empty
+/// list of fields.
+fn header_bytes(version: i16) -> u64 {
+    if version >= VERSION_FLEXIBLE { 5 } else { 4 }
+}
+
+/// Counts an answer and the time that it took; `Some` when it is too much: its bytes are then not sent, and do not count.
+fn over_quota(services: &Services, who: Who<'_>, limits: &Limits, bytes: u64, spent: Duration) -> Option<Duration> {
+    if limits.is_follower {
+        services.quotas.record_exempt(spent);
+        return None;
+    }
+    let now = services.clock.now();
+    let pause =
+        services.quotas.record_time(who, spent, now).max(services.quotas.record(Kind::Fetch, who, bytes, now))?;
+    services.quotas.unrecord(Kind::Fetch, who, bytes, now);
+    Some(pause)
 }
 
 impl Limits {
@@ -131,6 +182,15 @@ impl Limits {
             bytes_min: u32::try_from(request.min_bytes).unwrap_or(0).min(bytes_max),
             deadline: Instant::now() + wait,
         }
+    }
+}
+
+impl Limits {
+    /// An answer larger than what may pass in all windows would be refused for ever.
+    fn bound_by_quota(&mut self, services: &Services, limited: Option<Who<'_>>) {
+        let Some(most) = limited.and_then(|who| services.quotas.most_in_windows(Kind::Fetch, who)) else { return };
+        self.bytes_max = self.bytes_max.min(usize::try_from(most).unwrap_or(usize::MAX));
+        self.bytes_min = self.bytes_min.min(u32::try_from(self.bytes_max).unwrap_or(u32::MAX));
     }
 }
 
@@ -258,32 +318,28 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn write_failure(call: Answered, code: ErrorCode, out: &mut Outgoing) {
+fn write_empty(call: Answered, error_code: i16, session_id: i32, pause: Option<Duration>, out: &mut Outgoing) {
     let head = Head {
         correlation_id: call.correlation_id,
         version: call.version,
-        throttle_ms: 0,
-        error_code: code.code(),
-        session_id: 0,
+        throttle_ms: throttle_ms(pause.unwrap_or_default()),
+        error_code,
+        session_id,
         topic_count: 0,
     };
     ResponseWriter::new(&mut out.bytes, &head).finish(0, &[]);
 }
 
-/// Writes the answer; in a session only what has news, and remembers what the client was told.
+/// Writes the answers, each with its partition's number in the session.
 fn write(
     services: &Services,
     client: &Client,
     call: Answered,
-    mut context: Context,
+    context: &Context,
     limits: &Limits,
-    found: Vec<Found>,
+    answers: &[(usize, Found)],
     out: &mut Outgoing,
 ) {
-    let (start, count) = (context.start(), context.partitions().len());
-    let mut answers: Vec<(usize, Found)> =
-        found.into_iter().enumerate().map(|(i, found)| ((start + i) % count, found)).collect();
-    remember(&mut context, &mut answers);
     let partitions = context.partitions();
     let key = |at: &usize| partitions.get_index(*at).expect("the index is in range").0;
     let same_topic = |a: &(usize, Found), b: &(usize, Found)| key(&a.0).0 == key(&b.0).0;
@@ -320,28 +376,42 @@ fn write(
     writer.finish(outside, &endpoints);
 }
 
-/// Leaves out of a session's answer what has no news, and notes what the client will know.
-fn remember(context: &mut Context, answers: &mut Vec<(usize, Found)>) {
-    let (session, is_full) = match context {
+/// What is answered, each with its partition's number: in a session that the client has already, only what has news.
+fn with_news(context: &Context, found: Vec<Found>) -> Vec<(usize, Found)> {
+    let (start, partitions) = (context.start(), context.partitions());
+    let numbered = found.into_iter().enumerate().map(|(i, found)| ((start + i) % partitions.len(), found));
+    numbered
+        .filter(|(at, found)| {
+            let (_, remembered) = partitions.get_index(*at).expect("the index is in range");
+            match context {
+                Context::Sessionless(_) | Context::Full(_) => true,
+                Context::Incremental(_) => {
+                    found.bytes() > 0
+                        || found.is_urgent()
+                        || remembered.high_watermark != found.high_watermark
+                        || remembered.log_start != found.log_start
+                }
+            }
+        })
+        .collect()
+}
+
+/// Notes what the client of a session will know from these answers. What has no news is as it was.
+fn remember(context: Context, answers: &[(usize, Found)]) {
+    let mut session = match context {
         Context::Sessionless(_) => return,
-        Context::Full(session) => (session, true),
-        Context::Incremental(session) => (session, false),
+        Context::Full(session) | Context::Incremental(session) => session,
     };
     let count = session.partitions.len();
-    answers.retain(|(at, found)| {
+    for (at, found) in answers {
         let (_, remembered) = session.partitions.get_index_mut(*at).expect("the index is in range");
-        let has_news = found.bytes() > 0
-            || found.is_urgent()
-            || remembered.high_watermark != found.high_watermark
-            || remembered.log_start != found.log_start;
         // An error is told again and again until it is over, and then that it is over.
         remembered.high_watermark = if found.code == 0 { found.high_watermark } else { -1 };
         remembered.log_start = found.log_start;
         if found.bytes() > 0 {
             session.start = (at + 1) % count;
         }
-        is_full || has_news
-    });
+    }
 }
 
 fn answer(

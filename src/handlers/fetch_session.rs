@@ -152,6 +152,19 @@ impl FetchSessions {
         Ok(Context::Incremental(session))
     }
 
+    /// The session that an answer without partitions belongs to: one that was only just created is forgotten, because its
+    /// client is told nothing of it.
+    pub(super) fn withdraw(&self, context: Context) -> i32 {
+        match context {
+            Context::Sessionless(_) => 0,
+            Context::Full(session) => {
+                self.slots.lock().remove(&session.id);
+                0
+            }
+            Context::Incremental(session) => session.id,
+        }
+    }
+
     fn create(&self, partitions: IndexMap<Key, Remembered>, uses_topic_ids: bool, now: TimestampMs) -> Context {
         let mut slots = self.slots.lock();
         let has_slot = slots.len() < self.slots_max || make_room(&mut slots, partitions.len(), now);

@@ -10,7 +10,7 @@
 use super::errors::{controller_error, topic_error};
 use super::partition_view::partitions_from;
 use super::services::endpoint;
-use super::{Call, Client, Services};
+use super::{Call, Client, Services, mutation_quota};
 use crate::controller::{Mode, NewTopic};
 use crate::metadata::{ClusterImage, Topic};
 use crate::security::{Operation, Resource};
@@ -46,7 +46,7 @@ pub(super) async fn handle(
         Ok(Wanted::All) => all_topics(services, client),
         Ok(Wanted::Names(names)) => {
             let may_create = call.version < 4 || request.allow_auto_topic_creation;
-            named_topics(services, client, names, may_create).await
+            named_topics(services, client, call, names, may_create).await
         }
         Ok(Wanted::Ids(ids)) => topics_by_id(services, client, ids),
         Err(code) => return failed(services, client, call, &request, code),
@@ -151,6 +151,7 @@ fn topics_by_id(services: &Services, client: &Client, ids: BTreeSet<TopicId>) ->
 async fn named_topics(
     services: &Services,
     client: &Client,
+    call: &Call<'_>,
     names: BTreeSet<String>,
     may_create: bool,
 ) -> Vec<MetadataResponseTopic> {
@@ -159,7 +160,7 @@ async fn named_topics(
     let absent = names.iter().filter(|name| missing(&image, name) && !INTERNAL_TOPICS.contains(&name.as_str()));
     let absent: Vec<String> = absent.cloned().collect();
     let failures = match may_create && services.config.topics.auto_create && !absent.is_empty() {
-        true => create(services, client, absent).await,
+        true => create(services, client, call, absent).await,
         false => HashMap::new(),
     };
     let image = services.image();
@@ -178,13 +179,20 @@ async fn named_topics(
 }
 
 /// Creates missing topics with the broker's defaults and waits until they take appends. Returns what failed.
-async fn create(services: &Services, client: &Client, names: Vec<String>) -> HashMap<String, ErrorCode> {
+async fn create(
+    services: &Services,
+    client: &Client,
+    call: &Call<'_>,
+    names: Vec<String>,
+) -> HashMap<String, ErrorCode> {
     let (may_create, forbidden): (Vec<_>, Vec<_>) =
         names.into_iter().partition(|name| may(services, client, Operation::Create, name));
     let mut failures: HashMap<_, _> =
         forbidden.into_iter().map(|name| (name, ErrorCode::TopicAuthorizationFailed)).collect();
     let topics = may_create.iter().map(|name| NewTopic { name: name.clone(), ..NewTopic::default() }).collect();
-    let created = match services.controller.create_topics(topics, Mode::Apply).await {
+    // Of every version, as Kafka's broker asks its controller by the newest CreateTopics.
+    let mut quota = mutation_quota(services, client, call, 0);
+    let created = match services.controller.create_topics(topics, Mode::Apply, &mut quota).await {
         Ok(created) => created,
         Err(e) => {
             let code = controller_error(&e);
@@ -194,11 +202,14 @@ async fn create(services: &Services, client: &Client, names: Vec<String>) -> Has
     };
     for (name, result) in created.reply {
         if let Err(e) = result {
-            // Somebody else was quicker: then the topic is there.
-            let code = topic_error(&e);
-            if code != ErrorCode::TopicAlreadyExists {
-                failures.insert(name, code);
-            }
+            let code = match topic_error(&e) {
+                // Somebody else was quicker: then the topic is there.
+                ErrorCode::TopicAlreadyExists => continue,
+                // As Kafka says it, so that clients ask again.
+                ErrorCode::ThrottlingQuotaExceeded => ErrorCode::UnknownTopicOrPartition,
+                code => code,
+            };
+            failures.insert(name, code);
         }
     }
     services.partitions.wait_applied(created.index).await;

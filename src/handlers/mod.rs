@@ -10,7 +10,9 @@
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
+mod answer;
 mod api_versions;
+mod client_quotas;
 mod create_partitions;
 mod create_topics;
 mod delete_records;
@@ -20,6 +22,7 @@ mod describe_configs;
 mod describe_log_dirs;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
 mod errors;
 pub mod fetch;
@@ -39,10 +42,12 @@ mod services;
 mod unregister_broker;
 mod update_features;
 
-use crate::runtime::Outgoing;
+use crate::quota::{Kind, MutationQuota, Strictness, Who};
+use crate::runtime::{Outgoing, polled};
 use crate::security::Principal;
 use crate::wire::{self, ApiKey, EncodeError, Malformed};
-use kafka_protocol::protocol::{Encodable, HeaderVersion};
+use answer::{Answer, throttle_ms};
+use std::time::{Duration, Instant};
 
 pub use recompression::{Place, Recompression, Turn};
 pub use services::Services;
@@ -67,6 +72,13 @@ pub struct Software {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+impl Client {
+    /// Who it is to quotas, when it calls itself `client_id`.
+    pub fn who<'a>(&'a self, client_id: &'a str) -> Who<'a> {
+        Who { user: self.principal.name(), client_id }
+    }
 }
 
 /// One request without its body.
@@ -96,7 +108,8 @@ pub enum Refusal {
     UnansweredError(i16),
 }
 
-/// Answers all requests but Produce and Fetch, which have entrances of their own.
+/// Answers all requests but Produce and Fetch, which have entrances of their own. A client over its quota is to be muted for
+/// the time that is returned, of which the answer tells it.
 ///
 /// # Errors
 /// [`Refusal`]: the connection must be closed.
@@ -106,58 +119,72 @@ pub async fn answer(
     call: &Call<'_>,
     body: &[u8],
     out: &mut Outgoing,
-) -> Result<(), Refusal> {
+) -> Result<Option<Duration>, Refusal> {
+    if !services.quotas.has(Kind::Request) {
+        let answer = handle(services, client, call, body).await?;
+        answer.encode(out, call)?;
+        return Ok(some_pause(answer.pause()));
+    }
+    let (answer, spent) = polled(handle(services, client, call, body)).await;
+    let who = client.who(call.client_id.unwrap_or_default());
+    let pause = services.quotas.record_time(who, spent, services.clock.now()).unwrap_or_default();
+    let mut answer = answer?;
+    // What the handler says itself is for changes of the metadata; the longer pause counts.
+    let pause = pause.max(answer.pause());
+    answer.set_pause(pause);
+    let since = Instant::now();
+    answer.encode(out, call)?;
+    services.quotas.record_sending(who, since.elapsed(), services.clock.now());
+    Ok(some_pause(pause))
+}
+
+fn some_pause(pause: Duration) -> Option<Duration> {
+    (!pause.is_zero()).then_some(pause)
+}
+
+async fn handle(services: &Services, client: &mut Client, call: &Call<'_>, body: &[u8]) -> Result<Answer, Refusal> {
     macro_rules! decoded {
         () => {
             wire::decode(call.version, body)?
         };
     }
-    match call.api {
-        ApiKey::ApiVersions => respond(out, call, &api_versions::handle(services, client, call, &decoded!())),
-        ApiKey::Metadata => respond(out, call, &metadata::handle(services, client, call, decoded!()).await),
-        ApiKey::ListOffsets => respond(out, call, &list_offsets::handle(services, client, call, decoded!()).await),
-        ApiKey::CreateTopics => respond(out, call, &create_topics::handle(services, client, call, decoded!()).await),
-        ApiKey::DeleteTopics => respond(out, call, &delete_topics::handle(services, client, call, decoded!()).await),
-        ApiKey::CreatePartitions => respond(out, call, &create_partitions::handle(services, client, decoded!()).await),
-        ApiKey::DeleteRecords => respond(out, call, &delete_records::handle(services, client, decoded!()).await),
-        ApiKey::AlterConfigs => respond(out, call, &alter_configs::handle_full(services, client, decoded!()).await),
-        ApiKey::IncrementalAlterConfigs => {
-            respond(out, call, &alter_configs::handle_incremental(services, client, decoded!()).await)
-        }
-        ApiKey::InitProducerId => respond(out, call, &init_producer_id::handle(services, client, decoded!()).await),
-        ApiKey::OffsetForLeaderEpoch => {
-            respond(out, call, &offset_for_leader_epoch::handle(services, client, decoded!()))
-        }
-        ApiKey::DescribeConfigs => respond(out, call, &describe_configs::handle(services, client, decoded!())),
-        ApiKey::AlterReplicaLogDirs => {
-            respond(out, call, &alter_replica_log_dirs::handle(services, client, decoded!()))
-        }
-        ApiKey::DescribeLogDirs => respond(out, call, &describe_log_dirs::handle(services, client, decoded!())),
-        ApiKey::DescribeCluster => respond(out, call, &describe_cluster::handle(services, client, decoded!())),
-        ApiKey::DescribeQuorum => {
-            respond(out, call, &describe_quorum::handle(services, client, call.version, decoded!()))
-        }
-        ApiKey::DescribeTopicPartitions => {
-            respond(out, call, &describe_topic_partitions::handle(services, client, decoded!()))
-        }
-        ApiKey::ElectLeaders => respond(out, call, &elect_leaders::handle(services, client, call.version, decoded!())),
+    Ok(match call.api {
+        ApiKey::ApiVersions => api_versions::handle(services, client, call, &decoded!()).into(),
+        ApiKey::Metadata => metadata::handle(services, client, call, decoded!()).await.into(),
+        ApiKey::ListOffsets => list_offsets::handle(services, client, call, decoded!()).await.into(),
+        ApiKey::CreateTopics => create_topics::handle(services, client, call, decoded!()).await.into(),
+        ApiKey::DeleteTopics => delete_topics::handle(services, client, call, decoded!()).await.into(),
+        ApiKey::CreatePartitions => create_partitions::handle(services, client, call, decoded!()).await.into(),
+        ApiKey::DeleteRecords => delete_records::handle(services, client, decoded!()).await.into(),
+        ApiKey::AlterConfigs => alter_configs::handle_full(services, client, decoded!()).await.into(),
+        ApiKey::IncrementalAlterConfigs => alter_configs::handle_incremental(services, client, decoded!()).await.into(),
+        ApiKey::InitProducerId => init_producer_id::handle(services, client, decoded!()).await.into(),
+        ApiKey::OffsetForLeaderEpoch => offset_for_leader_epoch::handle(services, client, decoded!()).into(),
+        ApiKey::DescribeConfigs => describe_configs::handle(services, client, decoded!()).into(),
+        ApiKey::AlterReplicaLogDirs => alter_replica_log_dirs::handle(services, client, decoded!()).into(),
+        ApiKey::DescribeLogDirs => describe_log_dirs::handle(services, client, decoded!()).into(),
+        ApiKey::DescribeCluster => describe_cluster::handle(services, client, decoded!()).into(),
+        ApiKey::DescribeQuorum => describe_quorum::handle(services, client, call.version, decoded!()).into(),
+        ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(services, client, decoded!()).into(),
+        ApiKey::ElectLeaders => elect_leaders::handle(services, client, call.version, decoded!()).into(),
         ApiKey::AlterPartitionReassignments => {
-            respond(out, call, &alter_partition_reassignments::handle(services, client, decoded!()))
+            alter_partition_reassignments::handle(services, client, decoded!()).into()
         }
-        ApiKey::ListConfigResources => {
-            respond(out, call, &list_config_resources::handle(services, client, call.version, decoded!()))
-        }
-        ApiKey::UnregisterBroker => respond(out, call, &unregister_broker::handle(services, client, decoded!())),
-        ApiKey::UpdateFeatures => {
-            respond(out, call, &update_features::handle(services, client, call.version, decoded!()).await)
-        }
-        ApiKey::ListPartitionReassignments => {
-            respond(out, call, &list_partition_reassignments::handle(services, client, decoded!()))
+        ApiKey::ListConfigResources => list_config_resources::handle(services, client, call.version, decoded!()).into(),
+        ApiKey::UnregisterBroker => unregister_broker::handle(services, client, decoded!()).into(),
+        ApiKey::UpdateFeatures => update_features::handle(services, client, call.version, decoded!()).await.into(),
+        ApiKey::DescribeClientQuotas => client_quotas::describe(services, client, decoded!()).into(),
+        ApiKey::AlterClientQuotas => client_quotas::alter(services, client, decoded!()).await.into(),
+        ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(services, client, decoded!()).into(),
+        ApiKey::DescribeUserScramCredentials => {
+            describe_user_scram_credentials::handle(services, client, decoded!()).into()
         }
         ApiKey::Produce | ApiKey::Fetch => unreachable!("Produce and Fetch have entrances of their own"),
-    }
+    })
 }
 
-fn respond<T: Encodable + HeaderVersion>(out: &mut Outgoing, call: &Call<'_>, response: &T) -> Result<(), Refusal> {
-    Ok(wire::encode_response(&mut out.bytes, call.correlation_id, call.version, response)?)
+/// What this request may change of the metadata; from version `strict_from` on the client knows the refusal.
+fn mutation_quota<'a>(services: &'a Services, client: &Client, call: &Call<'_>, strict_from: i16) -> MutationQuota<'a> {
+    let strictness = if call.version >= strict_from { Strictness::Strict } else { Strictness::Permissive };
+    services.quotas.mutations(client.who(call.client_id.unwrap_or_default()), strictness, services.clock.now())
 }

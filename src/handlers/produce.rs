@@ -18,7 +18,7 @@
 use super::errors::{append_error, invalid_batch, lookup_error, producer_refusal, unacknowledged};
 use super::leaders::{Leaders, find_topic};
 use super::recompression::Allowance;
-use super::{Call, Client, Place, Refusal, Services};
+use super::{Call, Client, Place, Refusal, Services, throttle_ms};
 use crate::config::CompressedBatches;
 use crate::partition::{Acks, Hosted, HostedTopic, LeaderBatch, Outcome, Partition};
 use crate::record::{self, BatchInfo, Compression, Invalid, Rules, Strictness};
@@ -28,6 +28,7 @@ use crate::wire::produce::{self, Head, PartitionAnswer, PartitionData, Request};
 use crate::wire::{CurrentLeader, ErrorCode, TopicRef};
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -125,19 +126,28 @@ impl PartitionResult {
     }
 }
 
-/// Handles a run of Produce frames; answers go to `out`, or to `waiting` when they must wait or others do. How many frames
-/// were handled: on a worker not those from the first on that has too much to recompress.
-///
-/// # Errors
-/// [`Refusal`] of the first frame that cannot be answered; those before it are handled.
-pub fn handle(
-    services: &Services,
-    client: &Client,
-    frames: &[(Call<'_>, &[u8])],
+/// A run of Produce frames that is appended and not answered yet.
+pub struct Appended<'a> {
+    frames: Vec<Frame<'a>>,
+    items: Vec<Item<'a>>,
+    refusal: Option<Refusal>,
+}
+
+struct Frame<'a> {
+    call: &'a Call<'a>,
+    bytes: usize,
+    request: Request<'a>,
+    items: Range<usize>,
+}
+
+/// Checks a run of Produce frames and appends what is right: on a worker not those from the first on that has too much to
+/// recompress.
+pub fn append<'a>(
+    services: &'a Services,
+    client: &'a Client,
+    frames: &'a [(Call<'a>, &'a [u8])],
     place: Place,
-    out: &mut Vec<u8>,
-    waiting: &mut VecDeque<Waiting>,
-) -> Result<usize, Refusal> {
+) -> Appended<'a> {
     let mut refusal = None;
     let mut requests = Vec::with_capacity(frames.len());
     let mut items = Items { place, all: Vec::with_capacity(frames.len()), appended: 0, copied_bytes: 0 };
@@ -169,7 +179,7 @@ pub fn handle(
                     items.all.truncate(from);
                     break;
                 }
-                requests.push((call, body.len(), request, from..items.all.len()));
+                requests.push(Frame { call, bytes: body.len(), request, items: from..items.all.len() });
             }
             Err(e) => {
                 refusal = Some(Refusal::from(e));
@@ -178,18 +188,47 @@ pub fn handle(
         }
     }
     items.append(now);
-    let handled = requests.len();
-    for (call, request_bytes, request, range) in requests {
-        let items = &mut items.all[range];
-        if request.acks == 0 {
-            if let Some(item) = items.iter().find(|item| item.result.code != 0) {
-                return Err(Refusal::UnansweredError(item.result.code));
-            }
-            continue;
-        }
-        answer(services, client, call, request_bytes, &request, items, out, waiting);
+    Appended { frames: requests, items: items.all, refusal }
+}
+
+impl Appended<'_> {
+    /// How many frames it has; those behind them are still to be handled.
+    pub fn count(&self) -> usize {
+        self.frames.len()
     }
-    refusal.map_or(Ok(handled), Err)
+
+    /// Whether the first frame wants an answer.
+    pub fn is_answered(&self) -> bool {
+        self.frames.first().is_some_and(|frame| frame.request.acks != 0)
+    }
+
+    /// Answers the frames; `pause` is told with the last, for which the client is muted. Answers go to `out`, or to `waiting`
+    /// when they must wait or others do.
+    ///
+    /// # Errors
+    /// [`Refusal`] of the first frame that cannot be answered; those before it are handled.
+    pub fn answer(
+        mut self,
+        services: &Services,
+        client: &Client,
+        pause: Option<Duration>,
+        out: &mut Vec<u8>,
+        waiting: &mut VecDeque<Waiting>,
+    ) -> Result<(), Refusal> {
+        let last = self.frames.len().saturating_sub(1);
+        for (at, frame) in self.frames.into_iter().enumerate() {
+            let items = &mut self.items[frame.items.clone()];
+            if frame.request.acks == 0 {
+                if let Some(item) = items.iter().find(|item| item.result.code != 0) {
+                    return Err(Refusal::UnansweredError(item.result.code));
+                }
+                continue;
+            }
+            let pause = pause.filter(|_| at == last).unwrap_or_default();
+            answer(services, client, &frame, pause, items, out, waiting);
+        }
+        self.refusal.map_or(Ok(()), Err)
+    }
 }
 
 /// The batches of a run; those at the front are appended.
@@ -214,7 +253,7 @@ impl<'a> Items<'a> {
     }
 
     fn append(&mut self, now: TimestampMs) {
-        append(&mut self.all[self.appended..], now);
+        append_checked(&mut self.all[self.appended..], now);
         if self.copied_bytes > 0 {
             self.all[self.appended..].iter_mut().for_each(|item| item.bytes = Cow::Borrowed(&[]));
         }
@@ -351,7 +390,7 @@ fn invalid_result(e: &Invalid) -> PartitionResult {
 }
 
 /// Appends what passed the checks: the batches of one partition together, in their order.
-fn append(items: &mut [Item<'_>], now: TimestampMs) {
+fn append_checked(items: &mut [Item<'_>], now: TimestampMs) {
     let target = |i: usize| items[i].partition.as_ref().map(|partition| Arc::as_ptr(partition) as usize);
     let mut order: Vec<usize> = (0..items.len()).filter(|i| items[*i].partition.is_some()).collect();
     order.sort_by_key(|i| target(*i));
@@ -411,20 +450,20 @@ fn appended_result(
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the request's parts are borrowed from different owners")]
 fn answer(
     services: &Services,
     client: &Client,
-    call: &Call<'_>,
-    request_bytes: usize,
-    request: &Request<'_>,
+    frame: &Frame<'_>,
+    pause: Duration,
     items: &mut [Item<'_>],
     out: &mut Vec<u8>,
     waiting: &mut VecDeque<Waiting>,
 ) {
+    let Frame { call, request, .. } = frame;
     let leaders = name_leaders(services, client, items);
     let endpoints = leaders.endpoints();
-    let head = Head { correlation_id: call.correlation_id, throttle_ms: 0, node_endpoints: &endpoints };
+    let head =
+        Head { correlation_id: call.correlation_id, throttle_ms: throttle_ms(pause), node_endpoints: &endpoints };
     let must_wait = |item: &Item<'_>| {
         let (Some(partition), Some(end)) = (&item.partition, item.end) else { return false };
         !partition.is_acknowledged(end, item.acks)
@@ -433,13 +472,14 @@ fn answer(
         produce::encode(out, &head, request, items.iter().map(|item| item.result.answer()));
         return;
     }
-    let mut frame = Vec::new();
-    let error_at = produce::encode_noting(&mut frame, &head, request, items.iter().map(|item| item.result.answer()));
+    let mut encoded = Vec::new();
+    let error_at = produce::encode_noting(&mut encoded, &head, request, items.iter().map(|item| item.result.answer()));
     let waits = items.iter_mut().zip(error_at).filter_map(|(item, error_at)| {
         Some(Wait { partition: item.partition.take()?, end: item.end?, acks: item.acks, error_at })
     });
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    waiting.push_back(Waiting { waits: waits.collect(), frame, deadline: Instant::now() + timeout, request_bytes });
+    let deadline = Instant::now() + timeout;
+    waiting.push_back(Waiting { waits: waits.collect(), frame: encoded, deadline, request_bytes: frame.bytes });
 }
 
 /// Says in the answers of partitions that this broker does not lead who does (KIP-951).

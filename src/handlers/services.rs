@@ -3,10 +3,11 @@
 use super::Recompression;
 use super::fetch_session::FetchSessions;
 use super::producer_ids::ProducerIds;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, QuotasConfig};
 use crate::controller::Controller;
 use crate::metadata::{Broker, ClusterImage, Endpoint};
 use crate::partition::PartitionManager;
+use crate::quota::{ClientQuotas, Windows};
 use crate::runtime::Clock;
 use crate::security::Authorizer;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ pub struct Services {
     pub authorizer: Authorizer,
     /// The turns of those that recompress.
     pub recompression: Recompression,
+    /// What clients may use, and have used.
+    pub quotas: Arc<ClientQuotas>,
     pub(super) sessions: FetchSessions,
     pub(super) producer_ids: ProducerIds,
 }
@@ -45,6 +48,7 @@ impl Services {
             controller,
             authorizer: Authorizer,
             recompression: Recompression::new(),
+            quotas: Arc::new(client_quotas(&config.quotas)),
             sessions,
             producer_ids: ProducerIds::new(config.node_id),
             config,
@@ -65,6 +69,12 @@ impl Services {
     pub fn image(&self) -> Arc<ClusterImage> {
         self.controller.image()
     }
+}
+
+fn client_quotas(config: &QuotasConfig) -> ClientQuotas {
+    let windows = Windows { count: config.windows, length: config.window_length };
+    let of_changes = Windows { count: config.controller_windows, length: config.controller_window_length };
+    ClientQuotas::new(windows, of_changes)
 }
 
 /// How a client that came through `listener` reaches `broker`, if it can.

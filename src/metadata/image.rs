@@ -9,6 +9,7 @@
 //! `Arc` per topic, never its partitions): some tenths of a millisecond with 10,000 topics, accepted for metadata.
 
 use super::model::{Broker, Partition, Topic};
+use super::quota::{QuotaEntity, Quotas};
 use super::record::{ConfigResource, Record};
 use crate::types::{
     BrokerEpoch, BrokerId, ClusterId, LeaderEpoch, PartitionEpoch, PartitionIndex, ProducerId, TopicId, TopicName,
@@ -38,6 +39,8 @@ pub struct ClusterImage {
     pub default_broker_configs: Configs,
     /// The subscriptions to metrics of clients, by name; each has a setting.
     pub client_metrics: Arc<BTreeMap<String, Configs>>,
+    /// The client quotas; no entity is without any.
+    pub client_quotas: Arc<BTreeMap<QuotaEntity, Quotas>>,
     topics: Arc<BTreeMap<TopicName, Arc<Topic>>>,
     names: Arc<BTreeMap<TopicId, TopicName>>,
     /// By collision key, only of names with a `.` or a `_`: others collide with nothing.
@@ -79,6 +82,7 @@ impl ClusterImage {
             broker_configs: BTreeMap::new(),
             default_broker_configs: BTreeMap::new(),
             client_metrics: Arc::default(),
+            client_quotas: Arc::default(),
             topics: Arc::default(),
             names: Arc::default(),
             collisions: Arc::default(),
@@ -146,7 +150,14 @@ impl ClusterImage {
                 .chain(config_records(ConfigResource::Topic(topic.id), &topic.configs))
                 .chain(partitions.map(|(index, partition)| Record::of_partition(topic.id, index, partition)))
         });
-        let settings = defaults.chain(configs).chain(client_metrics);
+        let quotas = self.client_quotas.iter().flat_map(|(entity, quotas)| {
+            quotas.iter().map(|(key, value)| Record::ClientQuota {
+                entity: entity.clone(),
+                key: key.clone(),
+                value: Some(*value),
+            })
+        });
+        let settings = defaults.chain(configs).chain(client_metrics).chain(quotas);
         levels.chain(brokers).chain(settings).chain(std::iter::once(producer_ids)).chain(topics)
     }
 
@@ -222,6 +233,18 @@ impl ClusterImage {
                 Ok(())
             }
             Record::NextLeaderEpochs { leader } => self.next_leader_epochs(*leader),
+            Record::ClientQuota { entity, key, value } => {
+                let all = Arc::make_mut(&mut self.client_quotas);
+                let quotas = all.entry(entity.clone()).or_default();
+                match value {
+                    Some(value) => quotas.insert(key.clone(), *value),
+                    None => quotas.remove(key),
+                };
+                if quotas.is_empty() {
+                    all.remove(entity);
+                }
+                Ok(())
+            }
         }
     }
 

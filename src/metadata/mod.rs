@@ -10,6 +10,7 @@
 mod feature;
 mod image;
 mod model;
+mod quota;
 mod record;
 
 #[cfg(test)]
@@ -18,4 +19,5 @@ mod tests;
 pub use feature::{Feature, SUPPORTED_FEATURES};
 pub use image::{ClusterImage, Inconsistent};
 pub use model::{Broker, Endpoint, Partition, SecurityProtocol, Topic};
+pub use quota::{EntityName, QuotaEntity, QuotaValue, Quotas};
 pub use record::{ConfigResource, Record};

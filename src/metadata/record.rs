@@ -7,6 +7,7 @@
 //!   would misread raises the format version of the entry (`quorum`).
 
 use super::model::{Endpoint, Partition};
+use super::quota::{QuotaEntity, QuotaValue};
 use crate::types::{
     BrokerEpoch, BrokerId, LeaderEpoch, PartitionEpoch, PartitionIndex, ProducerId, TimestampMs, TopicId, TopicName,
 };
@@ -94,6 +95,15 @@ pub enum Record {
     NextLeaderEpochs {
         /// The leader, which stays.
         leader: BrokerId,
+    },
+    /// A client quota is set, or removed when there is no value.
+    ClientQuota {
+        /// Whom it concerns.
+        entity: QuotaEntity,
+        /// Its name, Kafka's.
+        key: String,
+        /// The limit.
+        value: Option<QuotaValue>,
     },
 }
 

@@ -237,3 +237,27 @@ fn records_are_read_as_the_first_version_wrote_them() {
         assert_eq!(serde_json::to_string(&record).unwrap(), text);
     }
 }
+
+#[test]
+fn client_quotas_are_set_removed_and_restored_to_the_last_bit() {
+    let user = QuotaEntity { user: Some(EntityName::Named("u".into())), ..QuotaEntity::default() };
+    let anybody = QuotaEntity { client_id: Some(EntityName::Default), ..QuotaEntity::default() };
+    let quota = |entity: &QuotaEntity, key: &str, value: Option<f64>| Record::ClientQuota {
+        entity: entity.clone(),
+        key: key.into(),
+        value: value.map(QuotaValue),
+    };
+    let set = [
+        quota(&user, "producer_byte_rate", Some(0.1 + 0.2)),
+        quota(&user, "consumer_byte_rate", Some(1e300)),
+        quota(&anybody, "request_percentage", Some(5.0)),
+    ];
+    let mut image = applied(&set);
+    let stored: Vec<Record> =
+        image.records().map(|r| serde_json::from_str(&serde_json::to_string(&r).unwrap()).unwrap()).collect();
+    let restored = ClusterImage::restore(image.cluster_id.clone(), image.index, stored).unwrap();
+    assert_eq!(restored, image);
+    assert_eq!(restored.client_quotas[&user]["producer_byte_rate"], QuotaValue(0.1 + 0.2));
+    image.apply(6, &[quota(&anybody, "request_percentage", None)]).unwrap();
+    assert_eq!(image.client_quotas.keys().collect::<Vec<_>>(), [&user], "an entity without a quota is gone");
+}

@@ -3,7 +3,9 @@
 mod clock;
 mod file_slice;
 mod outgoing;
+mod polled;
 
 pub use clock::Clock;
 pub use file_slice::FileSlice;
-pub use outgoing::{Next, Outgoing, Splices};
+pub use outgoing::{Mark, Next, Outgoing, Splices};
+pub use polled::polled;

@@ -33,6 +33,13 @@ impl Splices<'_> {
     }
 }
 
+/// How far answers were appended.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    bytes: usize,
+    splices: usize,
+}
+
 /// What has to be sent next.
 #[derive(Debug)]
 pub enum Next<'a> {
@@ -61,6 +68,22 @@ impl Outgoing {
     /// The answers' bytes, and where slices are put between them, for a writer that holds the bytes.
     pub fn parts(&mut self) -> (&mut Vec<u8>, Splices<'_>) {
         (&mut self.bytes, Splices(&mut self.splices))
+    }
+
+    /// The present end, until something is sent.
+    pub fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), splices: self.splices.len() }
+    }
+
+    /// How many bytes were appended since, files included.
+    pub fn bytes_since(&self, mark: Mark) -> u64 {
+        (self.bytes.len() - mark.bytes) as u64 + self.splices.range(mark.splices..).map(|s| s.slice.length).sum::<u64>()
+    }
+
+    /// Forgets what was appended since.
+    pub fn take_back(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.splices.truncate(mark.splices);
     }
 
     /// Whether all is sent.
@@ -127,5 +150,19 @@ mod tests {
         assert!(matches!(out.next(), Next::Bytes { bytes: b"tail", more: false }));
         out.advance(4);
         assert!(out.is_empty() && matches!(out.next(), Next::Nothing));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_not_sent() {
+        let slice = || FileSlice { file: Arc::new(tempfile::tempfile().unwrap()), position: 0, length: 5 };
+        let mut out = Outgoing::default();
+        out.bytes.extend_from_slice(b"kept");
+        out.splice(slice());
+        let mark = out.mark();
+        out.bytes.extend_from_slice(b"not");
+        out.splice(slice());
+        assert_eq!(out.bytes_since(mark), 8);
+        out.take_back(mark);
+        assert_eq!((out.bytes_since(mark), out.waiting_bytes()), (0, 9));
     }
 }

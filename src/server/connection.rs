@@ -6,12 +6,15 @@
 //!   before the next begins (as Kafka's muted channel);
 //! * at most 64 Produce frames, or 8 MiB of them, are unanswered; then nothing more is read;
 //! * what waits (a long poll, replicas, a full socket, the memory budget, the controller) holds no lock and no worker, and ends when the broker stops;
+//! * a client over its quota is muted after the answer that says so: nothing of it is read nor handled meanwhile, and it is
+//!   not idle;
 //! * a client that never pauses gives way to others, and what is answered to it is sent before it becomes much.
 
 use crate::handlers::produce::Waiting;
 use crate::handlers::{Call, Client, Place, Refusal, Services, answer, fetch, produce};
 use crate::net::{Budget, FrameError, Input, send, send_at_once};
-use crate::runtime::Outgoing;
+use crate::quota::Kind;
+use crate::runtime::{Outgoing, polled};
 use crate::wire::{ApiKey, HeaderError, api_versions, parse_header};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -49,6 +52,10 @@ pub(super) struct Connection {
     waiting: VecDeque<Waiting>,
     idle_time_max: Duration,
     last_activity: Instant,
+    /// Until when nothing is read nor handled, because the client used more than its quota.
+    muted_until: Option<Instant>,
+    /// The client id of the last request, while there are quotas of request time: sending its answer counts.
+    sending_to: Option<String>,
     /// What was handled since others had the worker.
     share_used: usize,
     idle: Pin<Box<Sleep>>,
@@ -108,6 +115,8 @@ impl Connection {
             waiting: VecDeque::new(),
             idle_time_max,
             last_activity: Instant::now(),
+            muted_until: None,
+            sending_to: None,
             share_used: 0,
             idle: Box::pin(tokio::time::sleep(idle_time_max)),
             stop: Box::pin(stop.cancelled_owned()),
@@ -146,14 +155,14 @@ impl Connection {
 
     /// Handles what has arrived, sends the answers, waits for more.
     async fn turn(&mut self) -> Result<(), End> {
-        while self.may_take_more() && self.handle_next().await? {
+        while self.may_take_more() && self.muted_until.is_none() && self.handle_next().await? {
             if self.out.waiting_bytes() >= UNSENT_BYTES_MAX {
                 self.flush().await?;
             }
             self.give_way().await?;
         }
         self.flush().await?;
-        if !self.may_take_more() {
+        if !self.may_take_more() || self.muted_until.is_some() {
             return self.wait().await;
         }
         if self.input.must_settle() {
@@ -196,7 +205,15 @@ impl Connection {
     /// Waits until there is something to read, a Produce can be answered, or the connection must end.
     async fn wait(&mut self) -> Result<(), End> {
         self.share_used = 0;
-        let may_read = self.may_take_more();
+        let may_read = self.may_take_more() && self.muted_until.is_none();
+        let muted_until = self.muted_until;
+        let may_hang_up = muted_until.is_some() && self.input.bytes().is_empty();
+        let unmuted = async {
+            match muted_until {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         if may_read {
             self.settle().await?
         } else {
@@ -216,6 +233,13 @@ impl Connection {
                 None => std::future::pending().await,
             }
         };
+        // Of a client that is gone nothing is kept until the end of its pause, unless it left requests.
+        let gone = async {
+            match may_hang_up {
+                true => hung_up(&self.stream, Instant::now() + FOREVER).await,
+                false => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             answer = front => {
@@ -225,9 +249,16 @@ impl Connection {
             }
             ready = self.stream.readable(), if may_read => Ok(ready?),
             () = &mut self.stop => Err(End::Stopped),
+            () = gone => Err(End::Closed),
+            () = unmuted => {
+                self.muted_until = None;
+                // A client that was not listened to was not idle.
+                self.last_activity = Instant::now();
+                Ok(())
+            }
             () = more_due => if self.budget.is_contended() { Err(End::TooSlow) } else { Ok(()) },
             () = &mut self.idle => {
-                let ends_at = self.last_activity + self.idle_time_max;
+                let ends_at = self.muted_until.unwrap_or(self.last_activity) + self.idle_time_max;
                 if ends_at <= Instant::now() {
                     return Err(End::Idle);
                 }
@@ -260,6 +291,13 @@ impl Connection {
         if self.out.is_empty() {
             return Ok(());
         }
+        let Some(client_id) = self.sending_to.take() else { return self.send().await };
+        let (sent, spent) = polled(self.send()).await;
+        self.services.quotas.record_sending(self.client.who(&client_id), spent, self.services.clock.now());
+        sent
+    }
+
+    async fn send(&mut self) -> Result<(), End> {
         if !send_at_once(&self.stream, &mut self.out)? {
             tokio::select! {
                 biased;
@@ -299,10 +337,14 @@ impl Connection {
         };
         let (api, version, correlation_id) = (header.api_key, header.api_version, header.correlation_id);
         let refused = |refusal| End::Refused { api, version, refusal };
+        let quotas = &self.services.quotas;
+        self.sending_to = quotas.has(Kind::Request).then(|| header.client_id.unwrap_or_default().to_owned());
         if api == ApiKey::Fetch {
             let request = fetch::parse(version, body).map_err(refused)?;
+            let is_limited = quotas.has(Kind::Fetch) || quotas.has(Kind::Request);
+            let limited = is_limited.then(|| header.client_id.unwrap_or_default().to_owned());
             self.input.consume(consumed);
-            self.fetch(correlation_id, request).await?;
+            self.fetch(correlation_id, limited, request).await?;
         } else {
             let call = Call { api, version, correlation_id, client_id: header.client_id };
             let handled = tokio::select! {
@@ -311,38 +353,66 @@ impl Connection {
                 // What the controller has begun is finished without us.
                 () = &mut self.stop => return Err(End::Stopped),
             };
-            handled.map_err(refused)?;
+            let pause = handled.map_err(refused)?;
             self.input.consume(consumed);
+            self.mute(pause);
         }
         Ok(true)
     }
 
     /// A fetch may wait: what was answered before is sent, and the read buffer given back.
-    async fn fetch(&mut self, correlation_id: i32, request: fetch::Request) -> Result<(), End> {
+    /// `limited` is the client id, when there are quotas.
+    async fn fetch(
+        &mut self,
+        correlation_id: i32,
+        limited: Option<String>,
+        request: fetch::Request,
+    ) -> Result<(), End> {
         self.flush().await?;
         let patience = self.last_activity + self.idle_time_max;
-        tokio::select! {
+        let limited = limited.as_deref().map(|client_id| self.client.who(client_id));
+        let pause = tokio::select! {
             biased;
-            () = fetch::handle(&self.services, &self.client, correlation_id, request, &mut self.out) => {}
+            pause = fetch::handle(&self.services, &self.client, correlation_id, limited, request, &mut self.out) => pause,
             () = hung_up(&self.stream, patience) => return Err(End::Closed),
             () = &mut self.stop => return Err(End::Stopped),
             never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
-        }
+        };
+        self.mute(pause);
         self.flush().await
     }
 
-    /// Appends the Produce frames that stand at the front, as far as they can be handled at this place.
+    /// Neither reads nor handles anything for so long.
+    fn mute(&mut self, pause: Option<Duration>) {
+        if let Some(pause) = pause {
+            self.muted_until = Some(Instant::now() + pause);
+        }
+    }
+
+    /// Appends the Produce frames that stand at the front, as far as they can be handled at this place. That of a client with a
+    /// quota is a run by itself: for how long its client pauses is known when it is appended.
     fn handle_produce_run(&mut self, place: Place) -> Result<Run, End> {
+        let quotas = &self.services.quotas;
         let mut bytes = 0;
         let mut frames = Vec::new();
-        while frames.len() + self.waiting.len() < UNANSWERED_MAX && bytes < UNANSWERED_BYTES_MAX {
+        let mut limited = None;
+        while limited.is_none() && frames.len() + self.waiting.len() < UNANSWERED_MAX && bytes < UNANSWERED_BYTES_MAX {
             // A bad length behind good frames ends the connection when they are handled.
             let Ok(Some(range)) = self.input.frame(bytes) else { break };
-            let size = Input::size_bytes(&range);
+            let (size, request_bytes) = (Input::size_bytes(&range), range.len() as u64);
             match parse_header(&self.input.bytes()[range]) {
                 Ok((header, body)) if header.api_key == ApiKey::Produce => {
                     let (api, version) = (header.api_key, header.api_version);
                     let (correlation_id, client_id) = (header.correlation_id, header.client_id);
+                    let who = self.client.who(client_id.unwrap_or_default());
+                    let is_limited = |kind| quotas.has(kind) && quotas.limits(kind, who);
+                    if is_limited(Kind::Produce) || is_limited(Kind::Request) {
+                        if !frames.is_empty() {
+                            break;
+                        }
+                        limited = Some((std::time::Instant::now(), request_bytes));
+                        self.sending_to = is_limited(Kind::Request).then(|| who.client_id.to_owned());
+                    }
                     frames.push((Call { api, version, correlation_id, client_id }, body));
                 }
                 _ => break,
@@ -351,10 +421,24 @@ impl Connection {
         }
         let Some((first, _)) = frames.first() else { return Ok(Run { handled_bytes: 0, end: RunEnd::Done }) };
         let (api, version) = (first.api, first.version);
-        let handled =
-            produce::handle(&self.services, &self.client, &frames, place, &mut self.out.bytes, &mut self.waiting)
-                .map_err(|refusal| End::Refused { api, version, refusal })?;
-        if handled == frames.len() {
+        let appended = produce::append(&self.services, &self.client, &frames, place);
+        let handled = appended.count();
+        let pause = limited.filter(|_| handled > 0).and_then(|(since, request_bytes)| {
+            let who = self.client.who(first.client_id.unwrap_or_default());
+            let now = self.services.clock.now();
+            let produced = quotas.record(Kind::Produce, who, request_bytes, now);
+            if appended.is_answered() {
+                return produced.max(quotas.record_time(who, since.elapsed(), now));
+            }
+            quotas.record_exempt(since.elapsed());
+            produced
+        });
+        appended
+            .answer(&self.services, &self.client, pause, &mut self.out.bytes, &mut self.waiting)
+            .map_err(|refusal| End::Refused { api, version, refusal })?;
+        let count = frames.len();
+        self.mute(pause);
+        if handled == count {
             return Ok(Run { handled_bytes: bytes, end: RunEnd::Done });
         }
         let handled_bytes = (0..handled).try_fold(0, |bytes, _| {

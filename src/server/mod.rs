@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 /// Serves clients on any number of listeners.
 #[derive(Clone)]
@@ -67,6 +67,20 @@ impl Server {
                 warn!(%peer, "a connection was refused: its address has too many");
                 continue;
             };
+            let address = peer.ip().to_canonical();
+            if let Some(pause) = self.services.quotas.record_connection(address, self.services.clock.now()) {
+                debug!(%peer, "a connection is not served: its address opens too many");
+                let stop = self.stop.clone();
+                // Closed later, as Kafka does, so that the client does not come back at once.
+                self.tasks.spawn(async move {
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    drop((stream, admission));
+                });
+                continue;
+            }
             let client = Client { listener: name.to_owned(), peer, principal: Principal::ANONYMOUS, software: None };
             let connection =
                 Connection::new(stream, client, self.services.clone(), self.budget.clone(), self.stop.clone());

@@ -160,6 +160,9 @@ apis! {
     IncrementalAlterConfigs = 44, IncrementalAlterConfigsRequest: 0..=1, flexible from 1;
     AlterPartitionReassignments = 45, AlterPartitionReassignmentsRequest: 0..=1, flexible from 0;
     ListPartitionReassignments = 46, ListPartitionReassignmentsRequest: 0..=0, flexible from 0;
+    DescribeClientQuotas = 48, DescribeClientQuotasRequest: 0..=1, flexible from 1;
+    AlterClientQuotas = 49, AlterClientQuotasRequest: 0..=1, flexible from 1;
+    DescribeUserScramCredentials = 50, DescribeUserScramCredentialsRequest: 0..=0, flexible from 0;
     DescribeQuorum = 55, DescribeQuorumRequest: 0..=2, flexible from 0;
     UpdateFeatures = 57, UpdateFeaturesRequest: 0..=2, flexible from 0;
     DescribeCluster = 60, DescribeClusterRequest: 0..=2, flexible from 0;

@@ -1,6 +1,7 @@
 //! Good request frames of every API in every version served, made by the `kafka-protocol` crate: what is damaged later.
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use kafka_protocol::messages::alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic};
 use kafka_protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -9,10 +10,12 @@ use kafka_protocol::messages::create_topics_request::{
 };
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::describe_client_quotas_request::ComponentData;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_quorum_request;
 use kafka_protocol::messages::describe_topic_partitions_request::{Cursor, TopicRequest};
+use kafka_protocol::messages::describe_user_scram_credentials_request::UserName;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
 use kafka_protocol::messages::fetch_request::ForgottenTopic;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -20,9 +23,10 @@ use kafka_protocol::messages::list_partition_reassignments_request::ListPartitio
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::update_features_request::FeatureUpdateKey;
 use kafka_protocol::messages::{
-    AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest, ApiVersionsRequest, BrokerId,
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest,
-    DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+    AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, AlterReplicaLogDirsRequest,
+    ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest,
+    DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeUserScramCredentialsRequest,
     ElectLeadersRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListConfigResourcesRequest,
     ListOffsetsRequest, ListPartitionReassignmentsRequest, OffsetForLeaderEpochRequest, RequestHeader,
     UnregisterBrokerRequest, UpdateFeaturesRequest, alter_configs_request, incremental_alter_configs_request,
@@ -214,6 +218,21 @@ pub fn frame_of(random: &mut Random, topic: &Topic, api: ApiKey, version: i16) -
         ApiKey::UnregisterBroker => {
             let id = BrokerId(*random.pick(&[-1, 1, 77]));
             encode(&UnregisterBrokerRequest::default().with_broker_id(id), version)
+        }
+        ApiKey::DescribeClientQuotas => {
+            let component = ComponentData::default().with_entity_type(text("user")).with_match_type(2);
+            encode(&DescribeClientQuotasRequest::default().with_components(vec![component]), version)
+        }
+        // Of a client that is not here, and only validated: no test is to be slowed down.
+        ApiKey::AlterClientQuotas => {
+            let entity = EntityData::default().with_entity_type(text("user")).with_entity_name(Some(text("nobody")));
+            let op = OpData::default().with_key(text("producer_byte_rate")).with_value(1e9);
+            let entry = EntryData::default().with_entity(vec![entity]).with_ops(vec![op]);
+            encode(&AlterClientQuotasRequest::default().with_entries(vec![entry]).with_validate_only(true), version)
+        }
+        ApiKey::DescribeUserScramCredentials => {
+            let users = vec![UserName::default().with_name(text("nobody"))];
+            encode(&DescribeUserScramCredentialsRequest::default().with_users(Some(users)), version)
         }
         ApiKey::DescribeCluster => encode(&DescribeClusterRequest::default(), version),
         ApiKey::DescribeTopicPartitions => {

@@ -10,7 +10,7 @@ use crate::connect;
 use crate::support::raw::decode_response;
 
 /// What this stage serves, as Apache Kafka 4.1 advertises it (key: lowest, highest).
-const SERVED: [(i16, (i16, i16)); 25] = [
+const SERVED: [(i16, (i16, i16)); 28] = [
     (0, (0, 13)),
     (1, (4, 18)),
     (2, (1, 10)),
@@ -30,6 +30,9 @@ const SERVED: [(i16, (i16, i16)); 25] = [
     (44, (0, 1)),
     (45, (0, 1)),
     (46, (0, 0)),
+    (48, (0, 1)),
+    (49, (0, 1)),
+    (50, (0, 0)),
     (55, (0, 2)),
     (57, (0, 2)),
     (60, (0, 2)),

@@ -27,7 +27,10 @@ mod placement;
 mod produce;
 mod producers;
 mod quorum;
+mod quota_limits;
+mod quotas;
 mod recompression;
+mod scram_credentials;
 mod topics;
 
 use support::broker::Broker;

@@ -20,12 +20,23 @@ pub struct Client {
     stream: TcpStream,
     next_correlation_id: i32,
     due: VecDeque<i32>,
+    id: StrBytes,
 }
 
 impl Client {
     /// Connects to `host:port`.
     pub fn connect(address: &str) -> Client {
         Client::on(TcpStream::connect(address).unwrap_or_else(|error| panic!("no connection to {address}: {error}")))
+    }
+
+    /// The same as a client that calls itself so; others are "raw".
+    pub fn connect_as(address: &str, id: &str) -> Client {
+        Client { id: StrBytes::from_string(id.to_owned()), ..Client::connect(address) }
+    }
+
+    /// Another connection, of the same client.
+    pub fn again(&self, address: &str) -> Client {
+        Client::connect_as(address, &self.id)
     }
 
     /// The same to a broker that may have been killed: `None` when it was.
@@ -36,7 +47,7 @@ impl Client {
     fn on(stream: TcpStream) -> Client {
         stream.set_nodelay(true).expect("a socket takes TCP_NODELAY");
         stream.set_read_timeout(Some(READ_TIMEOUT)).expect("a socket takes a timeout");
-        Client { stream, next_correlation_id: 1, due: VecDeque::new() }
+        Client { stream, next_correlation_id: 1, due: VecDeque::new(), id: StrBytes::from_static_str("raw") }
     }
 
     /// Sends the request and waits for its response.
@@ -82,7 +93,7 @@ impl Client {
             .with_request_api_key(R::KEY)
             .with_request_api_version(version)
             .with_correlation_id(self.next_correlation_id)
-            .with_client_id(Some(StrBytes::from_static_str("raw")));
+            .with_client_id(Some(self.id.clone()));
         self.next_correlation_id += 1;
         let mut body = BytesMut::new();
         header.encode(&mut body, R::header_version(version)).expect("the header can be encoded");

@@ -13,7 +13,7 @@ const REQUEST_COUNT: &str =
 const REPORTERS: &str = "Reporters are classes of Java, which cannot be loaded.";
 const METRICS: &str = "Tunes metrics of a JVM.";
 const TELEMETRY: &str = "Metrics of clients are not collected: clients are told so and send none.";
-const QUOTA_WINDOW: &str = "No client is slowed down yet: leave it out, and set no quotas.";
+const QUOTA_WINDOW: &str = "Nothing is replicated yet, and no replication is slowed down: leave it out.";
 const CONNECTION_RATE: &str = "The rate of new connections is not limited yet: leave it out, and use max.connections.";
 const PROVIDERS: &str = "Values are not fetched from elsewhere: leave it out, and write the values themselves.";
 const EARLY_START: &str = "All listeners start when the broker is ready, so that nobody meets one that is not.";
@@ -24,8 +24,6 @@ pub(super) static SETTINGS: &[Setting] = &[
         .at_least(1),
     Setting::accepted("background.threads", Kind::Int, Some("10"), THREADS).at_least(1).updated(Update::ClusterWide),
     Setting::refused("config.providers", Kind::List, Some(""), PROVIDERS).updated(Update::ClusterWide),
-    Setting::refused("controller.quota.window.num", Kind::Int, Some("11"), QUOTA_WINDOW).at_least(1),
-    Setting::refused("controller.quota.window.size.seconds", Kind::Int, Some("1"), QUOTA_WINDOW).at_least(1),
     Setting::accepted("delete.records.purgatory.purge.interval.requests", Kind::Int, Some("1"), JVM_PURGE),
     Setting::accepted("early.start.listeners", Kind::List, None, EARLY_START),
     Setting::accepted("fetch.purgatory.purge.interval.requests", Kind::Int, Some("1000"), JVM_PURGE),
@@ -44,8 +42,6 @@ pub(super) static SETTINGS: &[Setting] = &[
     Setting::accepted("num.replica.alter.log.dirs.threads", Kind::Int, None, THREADS),
     Setting::accepted("producer.purgatory.purge.interval.requests", Kind::Int, Some("1000"), JVM_PURGE),
     Setting::accepted("queued.max.requests", Kind::Int, Some("500"), REQUEST_COUNT).at_least(1),
-    Setting::refused("quota.window.num", Kind::Int, Some("11"), QUOTA_WINDOW).at_least(1),
-    Setting::refused("quota.window.size.seconds", Kind::Int, Some("1"), QUOTA_WINDOW).at_least(1),
     Setting::refused("replication.quota.window.num", Kind::Int, Some("11"), QUOTA_WINDOW).at_least(1),
     Setting::refused("replication.quota.window.size.seconds", Kind::Int, Some("1"), QUOTA_WINDOW).at_least(1),
     Setting::accepted("share.fetch.purgatory.purge.interval.requests", Kind::Int, Some("1000"), JVM_PURGE),

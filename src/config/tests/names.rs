@@ -149,7 +149,7 @@ fn what_would_change_safety_or_security_is_refused_with_advice() {
         ("sasl.enabled.mechanisms=PLAIN", "SASL is not served yet"),
         ("security.inter.broker.protocol=SSL", "Only PLAINTEXT is served"),
         ("remote.log.storage.system.enable=true", "There is no remote storage"),
-        ("quota.window.num=5", "No client is slowed down yet"),
+        ("replication.quota.window.num=5", "Nothing is replicated yet"),
         ("listener.name.internal.ssl.client.auth=required", "for one listener alone"),
         ("log.dirs=/a,/b", "several directories"),
         ("process.roles=broker", "broker and controller in one"),

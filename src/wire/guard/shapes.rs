@@ -32,6 +32,9 @@ pub(super) const fn of(api: ApiKey) -> Shape {
         ApiKey::DescribeQuorum => DESCRIBE_QUORUM,
         ApiKey::UpdateFeatures => UPDATE_FEATURES,
         ApiKey::UnregisterBroker => UNREGISTER_BROKER,
+        ApiKey::DescribeClientQuotas => DESCRIBE_CLIENT_QUOTAS,
+        ApiKey::AlterClientQuotas => ALTER_CLIENT_QUOTAS,
+        ApiKey::DescribeUserScramCredentials => DESCRIBE_USER_SCRAM_CREDENTIALS,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
     }
@@ -294,6 +297,35 @@ const UPDATE_FEATURES: Shape = &[
 
 const UNREGISTER_BROKER: Shape = &[
     INT32, // broker
+];
+
+const DESCRIBE_USER_SCRAM_CREDENTIALS: Shape = &[structures(&Kind::Struct(&[
+    STRING, // user
+]))
+.nullable_since(0)];
+
+const DESCRIBE_CLIENT_QUOTAS: Shape = &[
+    structures(&Kind::Struct(&[
+        STRING,                   // type of entity
+        INT8,                     // how it is matched
+        STRING.nullable_since(0), // name
+    ])),
+    BOOL, // strict
+];
+
+const ALTER_CLIENT_QUOTAS: Shape = &[
+    structures(&Kind::Struct(&[
+        structures(&Kind::Struct(&[
+            STRING,                   // type of entity
+            STRING.nullable_since(0), // name
+        ])),
+        structures(&Kind::Struct(&[
+            STRING, // quota
+            INT64,  // value, a float
+            BOOL,   // remove
+        ])),
+    ])),
+    BOOL, // validate only
 ];
 
 const DESCRIBE_CLUSTER: Shape = &[

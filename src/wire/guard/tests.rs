@@ -8,9 +8,10 @@ use super::*;
 use crate::wire::api::{APIS, Api, ForRequest, ServedRequest};
 use crate::wire::frame::decode;
 use kafka_protocol::messages::{
-    alter_configs_request, alter_partition_reassignments_request, alter_replica_log_dirs_request,
-    create_partitions_request, create_topics_request, delete_records_request, delete_topics_request,
-    describe_configs_request, describe_log_dirs_request, describe_quorum_request, describe_topic_partitions_request,
+    alter_client_quotas_request, alter_configs_request, alter_partition_reassignments_request,
+    alter_replica_log_dirs_request, create_partitions_request, create_topics_request, delete_records_request,
+    delete_topics_request, describe_client_quotas_request, describe_configs_request, describe_log_dirs_request,
+    describe_quorum_request, describe_topic_partitions_request, describe_user_scram_credentials_request,
     elect_leaders_request, fetch_request, incremental_alter_configs_request, list_offsets_request,
     list_partition_reassignments_request, metadata_request, offset_for_leader_epoch_request, produce_request,
     update_features_request,
@@ -66,6 +67,9 @@ fn struct_sizes(api: ApiKey) -> Vec<usize> {
         ApiKey::IncrementalAlterConfigs => {
             sizes!(incremental_alter_configs_request: AlterConfigsResource, AlterableConfig)
         }
+        ApiKey::DescribeClientQuotas => sizes!(describe_client_quotas_request: ComponentData),
+        ApiKey::AlterClientQuotas => sizes!(alter_client_quotas_request: EntryData, EntityData, OpData),
+        ApiKey::DescribeUserScramCredentials => sizes!(describe_user_scram_credentials_request: UserName),
         ApiKey::DeleteTopics => sizes!(delete_topics_request: DeleteTopicState),
         ApiKey::OffsetForLeaderEpoch => {
             sizes!(offset_for_leader_epoch_request: OffsetForLeaderTopic, OffsetForLeaderPartition)
