@@ -16,7 +16,7 @@ pub type NamedEntity = Vec<(String, Option<String>)>;
 pub struct QuotaChanges {
     /// The entity.
     pub entity: NamedEntity,
-    /// Name and value, or `None` to remove it; a later one replaces an earlier one.
+    /// Name and value, or `None` to remove it.
     pub values: Vec<(String, Option<f64>)>,
 }
 
@@ -39,8 +39,11 @@ pub(super) fn decide_quotas(
     resolves: &Resolves<'_>,
 ) -> Decision<AlteredQuotas> {
     let mut records = Vec::new();
+    let mut counts = BTreeMap::new();
+    changes.iter().for_each(|change| *counts.entry(parts(&change.entity)).or_insert(0) += 1);
     let reply = changes.iter().map(|change| {
-        let decided = decide_entity(image, change, resolves)?;
+        let is_twice = counts[&parts(&change.entity)] > 1;
+        let decided = decide_entity(image, change, is_twice, resolves)?;
         records.extend(decided);
         Ok(())
     });
@@ -48,7 +51,24 @@ pub(super) fn decide_quotas(
     (records, reply)
 }
 
-fn decide_entity(image: &ClusterImage, change: &QuotaChanges, resolves: &Resolves<'_>) -> Result<Vec<Record>, String> {
+/// The types of an entity with their names.
+fn parts(entity: &NamedEntity) -> BTreeMap<&str, Option<&str>> {
+    entity.iter().map(|(kind, name)| (kind.as_str(), name.as_deref())).collect()
+}
+
+/// Kafka's sentence about an entity that a request changes twice, or one quota of which it does.
+fn duplicate(entity: &NamedEntity) -> String {
+    let parts = parts(entity).into_iter().map(|(kind, name)| format!("{kind}={}", name.unwrap_or("null")));
+    let parts = parts.collect::<Vec<_>>().join(", ");
+    format!("Ignoring duplicate entity ClientQuotaEntity(entries={{{parts}}})")
+}
+
+fn decide_entity(
+    image: &ClusterImage,
+    change: &QuotaChanges,
+    is_twice: bool,
+    resolves: &Resolves<'_>,
+) -> Result<Vec<Record>, String> {
     let entity = checked_entity(&change.entity)?;
     if let Some(ip) = &entity.ip
         && let EntityName::Named(host) = ip
@@ -58,6 +78,9 @@ fn decide_entity(image: &ClusterImage, change: &QuotaChanges, resolves: &Resolve
     }
     let current = image.client_quotas.get(&entity);
     let wanted: BTreeMap<&String, Option<f64>> = change.values.iter().map(|(key, value)| (key, *value)).collect();
+    if is_twice || wanted.len() < change.values.len() {
+        return Err(duplicate(&change.entity));
+    }
     let mut records = Vec::new();
     for (key, value) in wanted {
         let present = current.and_then(|quotas| quotas.get(key)).copied();

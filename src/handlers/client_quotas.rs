@@ -18,7 +18,7 @@ use kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterClientQuotasResponse, DescribeClientQuotasRequest, DescribeClientQuotasResponse,
 };
 use kafka_protocol::protocol::StrBytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 const EXACT: i8 = 0;
 const DEFAULT: i8 = 1;
@@ -150,6 +150,10 @@ pub(super) async fn alter(
         };
         Altered::default().with_error_code(code).with_error_message(text).with_entity(entity.collect())
     });
+    // An entity that is there twice has one answer.
+    let mut seen = HashSet::new();
+    let name = |part: &AlteredEntity| (part.entity_type.clone(), part.entity_name.clone());
+    let entries = entries.filter(|entry| seen.insert(entry.entity.iter().map(name).collect::<Vec<_>>()));
     AlterClientQuotasResponse::default().with_entries(entries.collect())
 }
 

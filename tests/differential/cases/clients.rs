@@ -86,6 +86,11 @@ pub fn alter_quotas(run: &mut Run) {
         run.step(&format!("quota: {step}"), &alter(&[("user", Some(user))], operations));
     }
     run.step("no entries", &AlterClientQuotasRequest::default());
+    let pair = [("user", Some(user)), ("client-id", None)];
+    run.step("a pair with a quota twice", &alter(&pair, &[("producer_byte_rate", SET), ("producer_byte_rate", None)]));
+    let mut twice = alter(&[("user", Some(user))], &[("request_percentage", SET)]);
+    twice.entries.extend(alter(&[("user", Some(user))], &[("request_percentage", Some(7.0))]).entries);
+    run.step("one entity twice", &twice);
     run.settle();
     let mine = filter(&[("user", EXACT, Some(user))]);
     run.read("afterwards: the user", &mine, 1);
