@@ -1,9 +1,9 @@
 //! From Kafka's metadata and folders to the records of ours: pure but for looking at the partitions' files.
 
-use super::state::{Partition, State, Topic};
+use super::state::{Configs, Partition, State, Topic};
 use super::{Error, Plan};
-use crate::config::check_topic_configs;
-use crate::metadata::{ConfigResource, Record};
+use crate::config::{BrokerConfig, DynamicLevel, DynamicSettings, check_client_metrics, check_topic_configs};
+use crate::metadata::{ConfigResource, EntityName, QuotaEntity, QuotaValue, Record};
 use crate::storage::{KafkaDirectory, Transactions};
 use crate::types::{BrokerId, LeaderEpoch, PartitionEpoch, PartitionIndex, TimestampMs, TopicId, TopicName};
 use std::collections::{BTreeMap, HashSet};
@@ -34,10 +34,21 @@ pub(super) fn of(directory: &KafkaDirectory, state: &State, now: TimestampMs) ->
             records.extend(config_records(*id, &topic.name, configs, &mut notes));
         }
     }
+    records.extend(broker_records(state, node_id, &mut notes));
+    records.extend(client_metrics_records(state, &mut notes));
+    for ((entity, key), value) in &state.quotas {
+        match quota_entity(entity) {
+            Some(entity) => {
+                let value = Some(QuotaValue(*value));
+                records.push(Record::ClientQuota { entity, key: key.clone(), value });
+            }
+            None => notes.push(format!("a quota of {entity:?} is left out: {key}={value}")),
+        }
+    }
     notes.extend(state.left_out.iter().map(|what| format!("{what} are not taken over")));
     if !state.other_configs.is_empty() {
         let names: Vec<&str> = state.other_configs.iter().map(|(_, _, name)| name.as_str()).collect();
-        notes.push(format!("settings of brokers, clients and groups are not taken over: {}", names.join(", ")));
+        notes.push(format!("settings of groups are not taken over: {}", names.join(", ")));
     }
     if !refused.is_empty() {
         return Err(Error::Unservable(refused));
@@ -114,12 +125,7 @@ fn partition_record(topic: TopicId, index: PartitionIndex, partition: &Partition
     }
 }
 
-fn config_records(
-    id: TopicId,
-    topic: &str,
-    configs: &BTreeMap<String, String>,
-    notes: &mut Vec<String>,
-) -> Vec<Record> {
+fn config_records(id: TopicId, topic: &str, configs: &Configs, notes: &mut Vec<String>) -> Vec<Record> {
     let (mut taken, mut is_kept) = (BTreeMap::new(), false);
     for (name, value) in configs {
         let one = BTreeMap::from([(name.clone(), value.clone())]);
@@ -140,4 +146,66 @@ fn config_records(
     let resource = ConfigResource::Topic(id);
     let record = |(name, value)| Record::Config { resource: resource.clone(), name, value: Some(value) };
     taken.into_iter().map(record).collect()
+}
+
+/// Those of all brokers and of this one, one by one, as far as they can be changed at run time here.
+fn broker_records(state: &State, node_id: BrokerId, notes: &mut Vec<String>) -> Vec<Record> {
+    let ours = node_id.to_string();
+    let (broker, mut settings, mut records) = (BrokerConfig::default(), DynamicSettings::default(), Vec::new());
+    for (resource, configs) in &state.broker_configs {
+        for (name, value) in configs {
+            let (level, of) = match resource.as_str() {
+                "" => (DynamicLevel::Defaults, ConfigResource::Brokers),
+                id if id == ours => (DynamicLevel::Own, ConfigResource::Broker(node_id)),
+                other => {
+                    notes.push(format!("{name}={value} of broker {other} is left out: it is not this one"));
+                    continue;
+                }
+            };
+            let mut after = settings.clone();
+            let texts = match level {
+                DynamicLevel::Defaults => &mut after.defaults,
+                DynamicLevel::Own => &mut after.own,
+            };
+            texts.insert(name.clone(), value.clone());
+            match broker.check_dynamic(level, &settings, &after) {
+                Ok(()) => {
+                    settings = after;
+                    records.push(Record::Config { resource: of, name: name.clone(), value: Some(value.clone()) });
+                }
+                Err(refusal) => notes.push(format!("the broker's {name}={value} is left out: {refusal}")),
+            }
+        }
+    }
+    records
+}
+
+fn client_metrics_records(state: &State, notes: &mut Vec<String>) -> Vec<Record> {
+    let mut records = Vec::new();
+    for (name, configs) in &state.client_metrics {
+        match check_client_metrics(configs) {
+            Ok(()) => records.extend(configs.iter().map(|(key, value)| Record::Config {
+                resource: ConfigResource::ClientMetrics(name.clone()),
+                name: key.clone(),
+                value: Some(value.clone()),
+            })),
+            Err(refusal) => notes.push(format!("the subscription {name} is left out: {refusal}")),
+        }
+    }
+    records
+}
+
+/// `None` for a kind of entity that is not known.
+fn quota_entity(parts: &[(String, Option<String>)]) -> Option<QuotaEntity> {
+    let mut entity = QuotaEntity::default();
+    for (kind, name) in parts {
+        let place = match kind.as_str() {
+            "user" => &mut entity.user,
+            "client-id" => &mut entity.client_id,
+            "ip" => &mut entity.ip,
+            _ => return None,
+        };
+        *place = Some(name.clone().map_or(EntityName::Default, EntityName::Named));
+    }
+    Some(entity)
 }

@@ -46,6 +46,12 @@ pub(super) enum Change {
     ProducerIds {
         next: ProducerId,
     },
+    /// A limit, or none.
+    Quota {
+        entity: Vec<(String, Option<String>)>,
+        key: String,
+        value: Option<f64>,
+    },
     Acl {
         id: Uuid,
     },
@@ -86,7 +92,7 @@ pub(super) fn decode(value: &[u8]) -> Result<Change, Unreadable> {
     }
     let (kind, version) = (fields.unsigned()?, fields.unsigned()?);
     let newest = match kind {
-        2 | 4 | 9 | 15 | 18 | 19 => 0,
+        2 | 4 | 9 | 14 | 15 | 18 | 19 => 0,
         3 | 5 => 2,
         // Whatever their version says, nothing of it is taken.
         _ => u32::MAX,
@@ -107,7 +113,7 @@ pub(super) fn decode(value: &[u8]) -> Result<Change, Unreadable> {
         9 => Ok(Change::RemoveTopic { id: fields.id()? }),
         10 | 26 => Ok(Change::LeftOut("delegation tokens")),
         11 | 22 => Ok(Change::LeftOut("SCRAM credentials")),
-        14 => Ok(Change::LeftOut("client quotas")),
+        14 => quota(&mut fields),
         15 => {
             let (_broker, _broker_epoch) = (fields.i32()?, fields.i64()?);
             Ok(Change::ProducerIds { next: ProducerId(fields.i64()?) })
@@ -146,6 +152,17 @@ fn partition_change(fields: &mut Fields<'_>) -> Result<Change, Unreadable> {
         }
     }
     Ok(Change::ChangedPartition { topic, index, replicas, has_new_leader })
+}
+
+fn quota(fields: &mut Fields<'_>) -> Result<Change, Unreadable> {
+    let mut entity = Vec::new();
+    for _ in 0..fields.unsigned()?.checked_sub(1).ok_or(Unreadable::Truncated)? {
+        entity.push((fields.string()?, fields.nullable_string()?));
+        let tags = fields.unsigned()?;
+        fields.skip_tags(tags)?;
+    }
+    let (key, value, is_removed) = (fields.string()?, f64::from_bits(fields.i64()? as u64), fields.i8()? != 0);
+    Ok(Change::Quota { entity, key, value: (!is_removed).then_some(value) })
 }
 
 /// What is left of a record.
@@ -192,6 +209,14 @@ impl<'a> Fields<'a> {
         Err(Unreadable::Truncated)
     }
 
+    fn skip_tags(&mut self, count: u32) -> Result<(), Unreadable> {
+        for _ in 0..count {
+            let (_tag, length) = (self.unsigned()?, self.unsigned()?);
+            self.take(length)?;
+        }
+        Ok(())
+    }
+
     fn nullable_string(&mut self) -> Result<Option<String>, Unreadable> {
         let Some(length) = self.unsigned()?.checked_sub(1) else { return Ok(None) };
         let bytes = self.take(length)?;
@@ -225,6 +250,15 @@ mod tests {
         assert_eq!(decode(&[1, 2, 1]), Err(Unreadable::Version { kind: 2, version: 1 }));
         assert_eq!(decode(&[1, 20, 0, 0]), Ok(Change::Nothing), "a no-op");
         assert_eq!(decode(&[1, 2, 0, 5, b't']), Err(Unreadable::Truncated));
+    }
+
+    #[test]
+    fn a_quota_is_set_and_removed() {
+        let entity = [2, 5, b'u', b's', b'e', b'r', 0, 0];
+        let tail = |removed: u8| [&[2, b'x'][..], &1.5_f64.to_be_bytes(), &[removed, 0]].concat();
+        let quota = |value| Ok(Change::Quota { entity: vec![("user".into(), None)], key: "x".into(), value });
+        assert_eq!(decode(&[&[1, 14, 0][..], &entity, &tail(0)].concat()), quota(Some(1.5)));
+        assert_eq!(decode(&[&[1, 14, 0][..], &entity, &tail(1)].concat()), quota(None));
     }
 
     #[test]

@@ -8,16 +8,27 @@ use crate::types::{BrokerId, LeaderEpoch, PartitionEpoch, PartitionIndex, Produc
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
-/// `ConfigResource.Type.TOPIC`.
+/// `ConfigResource.Type`.
 const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const CLIENT_METRICS: i8 = 16;
+
+/// Names and values.
+pub(super) type Configs = BTreeMap<String, String>;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) topics: BTreeMap<TopicId, Topic>,
     /// By topic name.
-    pub(super) topic_configs: BTreeMap<String, BTreeMap<String, String>>,
-    /// Settings of brokers, groups and clients' metrics: how many there are.
+    pub(super) topic_configs: BTreeMap<String, Configs>,
+    /// By the broker's id as a text; those of all brokers under the empty one.
+    pub(super) broker_configs: BTreeMap<String, Configs>,
+    /// By the name of the subscription.
+    pub(super) client_metrics: BTreeMap<String, Configs>,
+    /// Settings of groups and of what else has some.
     pub(super) other_configs: BTreeSet<(i8, String, String)>,
+    /// Limits of an entity, whose kinds are sorted, by name.
+    pub(super) quotas: BTreeMap<(Vec<(String, Option<String>)>, String), f64>,
     pub(super) next_producer_id: Option<ProducerId>,
     pub(super) acls: BTreeSet<Uuid>,
     /// What there is, or was, and is not taken over.
@@ -83,18 +94,14 @@ impl State {
                 let topic = self.topics.remove(&id).ok_or_else(unknown)?;
                 self.topic_configs.remove(&topic.name);
             }
-            Change::Config { resource_type: TOPIC, resource, name, value } => {
-                let configs = self.topic_configs.entry(resource).or_default();
-                match value {
-                    Some(value) => configs.insert(name, value),
-                    None => configs.remove(&name),
-                };
-            }
             Change::Config { resource_type, resource, name, value } => {
-                let setting = (resource_type, resource, name);
+                self.configure(resource_type, resource, name, value);
+            }
+            Change::Quota { mut entity, key, value } => {
+                entity.sort();
                 match value {
-                    Some(_) => self.other_configs.insert(setting),
-                    None => self.other_configs.remove(&setting),
+                    Some(value) => self.quotas.insert((entity, key), value),
+                    None => self.quotas.remove(&(entity, key)),
                 };
             }
             Change::ProducerIds { next } => self.next_producer_id = Some(next),
@@ -104,5 +111,26 @@ impl State {
             Change::Nothing | Change::BeginTransaction | Change::EndTransaction | Change::AbortTransaction => {}
         }
         Ok(())
+    }
+
+    fn configure(&mut self, resource_type: i8, resource: String, name: String, value: Option<String>) {
+        let all = match resource_type {
+            TOPIC => &mut self.topic_configs,
+            BROKER => &mut self.broker_configs,
+            CLIENT_METRICS => &mut self.client_metrics,
+            _ => {
+                let setting = (resource_type, resource, name);
+                match value {
+                    Some(_) => self.other_configs.insert(setting),
+                    None => self.other_configs.remove(&setting),
+                };
+                return;
+            }
+        };
+        let configs = all.entry(resource).or_default();
+        match value {
+            Some(value) => configs.insert(name, value),
+            None => configs.remove(&name),
+        };
     }
 }
