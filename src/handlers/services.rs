@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// The parts of the broker that handlers call.
 pub struct Services {
-    /// The broker's settings as it was started with; those from run time are in [`Services::settings`].
+    /// The broker's settings as it was started with; the settings from run time are in the partition manager's.
     pub config: Arc<BrokerConfig>,
     /// The time.
     pub clock: Clock,
