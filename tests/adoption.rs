@@ -12,7 +12,9 @@ use std::process::{Command, Output};
 
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::{BrokerId, DescribeConfigsRequest, InitProducerIdRequest, ListOffsetsRequest};
+use kafka_protocol::messages::{
+    BrokerId, DescribeClientQuotasRequest, DescribeConfigsRequest, InitProducerIdRequest, ListOffsetsRequest,
+};
 use klamm::record::BatchView;
 use support::batch::Batch;
 use support::broker::Broker;
@@ -111,10 +113,20 @@ fn records(client: &mut Client, topic: &Topic, partition: i32) -> Vec<(i64, Stri
     found
 }
 
+const OF_TOPIC: i8 = 1;
+const OF_BROKER: i8 = 2;
+const OF_ALL_BROKERS: i8 = 3;
+const OF_CLIENT_METRICS: i8 = 7;
+
+/// A setting of a topic and where it comes from.
 fn config(client: &mut Client, topic: &Topic, name: &str) -> (Option<String>, i8) {
+    config_of(client, 2, &topic.name, name)
+}
+
+fn config_of(client: &mut Client, resource_type: i8, resource: &str, name: &str) -> (Option<String>, i8) {
     let resource = DescribeConfigsResource::default()
-        .with_resource_type(2)
-        .with_resource_name(topic.name.0.clone())
+        .with_resource_type(resource_type)
+        .with_resource_name(text(resource))
         .with_configuration_keys(Some(vec![text(name)]));
     let response = client.call(&DescribeConfigsRequest::default().with_resources(vec![resource]), 4);
     let found = &response.results[0].configs[0];
@@ -151,8 +163,8 @@ fn topics_records_settings_and_identity_of_kafkas_directory_are_served() {
     let compacted = topic(&mut client, "compacted");
     assert_eq!(records(&mut client, &compacted, 0).len(), 50);
 
-    assert_eq!(config(&mut client, &plain, "retention.ms"), (Some("999999999999".into()), 1));
-    assert_eq!(config(&mut client, &plain, "max.message.bytes"), (Some("200000".into()), 1));
+    assert_eq!(config(&mut client, &plain, "retention.ms"), (Some("999999999999".into()), OF_TOPIC));
+    assert_eq!(config(&mut client, &plain, "max.message.bytes"), (Some("200000".into()), OF_TOPIC));
 
     requests::produce_at(&mut client, &trimmed, 0, Batch::of(&["new"]).build(), 30);
     broker.kill_and_restart(FOR_EVER);
@@ -164,6 +176,24 @@ fn topics_records_settings_and_identity_of_kafkas_directory_are_served() {
 }
 
 #[test]
+fn settings_of_brokers_quotas_and_subscriptions_are_those_of_kafka() {
+    let (folder, data) = kafkas();
+    assert_eq!(adopt(&data, &[]).status.code(), Some(0));
+    let broker = Broker::start_in(folder, FOR_EVER);
+    let mut client = Client::connect(broker.address());
+    let mut setting = |name: &str| config_of(&mut client, 4, "1", name);
+    assert_eq!(setting("log.segment.bytes"), (Some("2000000".into()), OF_BROKER));
+    assert_eq!(setting("num.io.threads"), (Some("4".into()), OF_BROKER));
+    assert_eq!(setting("log.retention.ms"), (Some("88888888888".into()), OF_ALL_BROKERS));
+    assert_eq!(config_of(&mut client, 16, "m", "interval.ms"), (Some("30000".into()), OF_CLIENT_METRICS));
+    let quotas = client.call(&DescribeClientQuotasRequest::default(), 1).entries.unwrap();
+    let [quota] = &quotas[..] else { panic!("the one of addresses was deleted: {quotas:?}") };
+    let named = |kind: &str| quota.entity.iter().find(|part| part.entity_type.as_str() == kind).unwrap();
+    assert_eq!((named("user").entity_name.as_deref(), named("client-id").entity_name.as_deref()), (Some("me"), None));
+    assert_eq!((quota.values[0].key.as_str(), quota.values[0].value), ("producer_byte_rate", 5000.0));
+}
+
+#[test]
 fn a_topic_whose_settings_are_not_served_keeps_everything() {
     let (folder, data) = kafkas();
     let adopted = adopt(&data, &[]);
@@ -172,8 +202,8 @@ fn a_topic_whose_settings_are_not_served_keeps_everything() {
     let broker = Broker::start_in(folder, &["log.retention.ms=1"]);
     let mut client = Client::connect(broker.address());
     let compacted = topic(&mut client, "compacted");
-    assert_eq!(config(&mut client, &compacted, "retention.ms"), (Some("-1".into()), 1));
-    assert_eq!(config(&mut client, &compacted, "retention.bytes"), (Some("-1".into()), 1));
+    assert_eq!(config(&mut client, &compacted, "retention.ms"), (Some("-1".into()), OF_TOPIC));
+    assert_eq!(config(&mut client, &compacted, "retention.bytes"), (Some("-1".into()), OF_TOPIC));
 }
 
 #[test]

@@ -2,7 +2,16 @@
 
 The broker: Apache Kafka 4.3.0, one node, broker and controller in one process, on an empty directory, with
 metadata.log.max.record.bytes.between.snapshots=2000, offsets.topic.num.partitions=1, log.index.interval.bytes=512 and
-log.cleaner.enable=false; stopped by SIGTERM afterwards. The folders of the deleted topic, and the .lock, were removed.
+log.cleaner.enable=false; stopped by SIGTERM afterwards. The folders of the deleted topic, and the .lock, were removed. Before
+this program, with Kafka's tools:
+
+    kafka-configs --alter --entity-type users --entity-name me --entity-type clients --entity-default \\
+      --add-config producer_byte_rate=5000
+    kafka-configs --alter --entity-type ips --entity-default --add-config connection_creation_rate=7
+    kafka-configs --alter --entity-type ips --entity-default --delete-config connection_creation_rate
+    kafka-configs --alter --entity-type brokers --entity-default --add-config log.retention.ms=88888888888
+    kafka-configs --alter --entity-type brokers --entity-name 1 --add-config log.segment.bytes=2000000,num.io.threads=4
+    kafka-client-metrics --alter --name m --interval 30000
 """
 
 import sys
