@@ -8,6 +8,7 @@
 //!
 //! Source: `MetadataRecordSerde`, `metadata/src/main/resources/common/metadata/*.json` of Kafka 4.3.
 
+use super::state::Entity;
 use crate::types::{BrokerId, LeaderEpoch, PartitionEpoch, PartitionIndex, ProducerId, TopicId};
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ pub(super) enum Change {
     },
     /// A limit, or none.
     Quota {
-        entity: Vec<(String, Option<String>)>,
+        entity: Entity,
         key: String,
         value: Option<f64>,
     },

@@ -13,6 +13,9 @@ const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 const CLIENT_METRICS: i8 = 16;
 
+/// Kinds of a quota's entity, with their names; none for the default.
+pub(super) type Entity = Vec<(String, Option<String>)>;
+
 /// Names and values.
 pub(super) type Configs = BTreeMap<String, String>;
 
@@ -28,7 +31,7 @@ pub(super) struct State {
     /// Settings of groups and of what else has some.
     pub(super) other_configs: BTreeSet<(i8, String, String)>,
     /// Limits of an entity, whose kinds are sorted, by name.
-    pub(super) quotas: BTreeMap<(Vec<(String, Option<String>)>, String), f64>,
+    pub(super) quotas: BTreeMap<(Entity, String), f64>,
     pub(super) next_producer_id: Option<ProducerId>,
     pub(super) acls: BTreeSet<Uuid>,
     /// What there is, or was, and is not taken over.
