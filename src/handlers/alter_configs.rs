@@ -6,7 +6,7 @@
 //!
 //! Source: `ControllerApis.handleIncrementalAlterConfigs`, `ConfigAdminManager`.
 
-use super::errors::{controller_error, topic_error};
+use super::errors::{CLUSTER_REFUSED, TOPIC_REFUSED, controller_error, topic_error};
 use super::{Client, Services};
 use crate::controller::{ConfigChanges, ConfigOperation, Configured, Mode, Others};
 use crate::security::{Operation, Resource};
@@ -164,14 +164,10 @@ fn may_change(services: &Services, client: &Client, named: &Named, times: usize)
     let name = named.name.as_str();
     let allowed = |resource| services.authorizer.allows(&client.principal, Operation::AlterConfigs, resource);
     match named.kind {
-        TOPIC if !allowed(Resource::Topic(name)) => {
-            Err((ErrorCode::TopicAuthorizationFailed, "Topic authorization failed.".into()))
-        }
+        TOPIC if !allowed(Resource::Topic(name)) => Err((ErrorCode::TopicAuthorizationFailed, TOPIC_REFUSED.into())),
         TOPIC if name.is_empty() => Err((ErrorCode::InvalidRequest, "Default topic resources are not allowed.".into())),
         TOPIC => Ok(Configured::Topic(name.to_owned())),
-        _ if !allowed(Resource::Cluster) => {
-            Err((ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.".into()))
-        }
+        _ if !allowed(Resource::Cluster) => Err((ErrorCode::ClusterAuthorizationFailed, CLUSTER_REFUSED.into())),
         BROKER if name.is_empty() => Ok(Configured::Brokers),
         BROKER => this_broker(services, name).map(Configured::Broker).map_err(|stranger| {
             let local = services.config.node_id;

@@ -4,7 +4,7 @@
 //!
 //! Source: `ClientQuotasImage.describe`, `ControllerApis.handleAlterClientQuotas`.
 
-use super::errors::controller_error;
+use super::errors::{CLUSTER_REFUSED, controller_error};
 use super::{Client, Services};
 use crate::controller::{Mode, QuotaChanges};
 use crate::metadata::{EntityName, QuotaEntity, Quotas};
@@ -39,7 +39,7 @@ pub(super) fn describe(
     request: DescribeClientQuotasRequest,
 ) -> DescribeClientQuotasResponse {
     if !services.authorizer.allows(&client.principal, Operation::DescribeConfigs, Resource::Cluster) {
-        let text = "Cluster authorization failed.".to_owned();
+        let text = CLUSTER_REFUSED.to_owned();
         return refused(ErrorCode::ClusterAuthorizationFailed, text);
     }
     let filter = match filter(&request.components) {
@@ -165,7 +165,7 @@ async fn outcomes(
 ) -> Vec<Result<(), Refusal>> {
     let all = |refusal: Refusal| vec![Err(refusal); request.entries.len()];
     if !services.authorizer.allows(&client.principal, Operation::AlterConfigs, Resource::Cluster) {
-        return all((ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.".into()));
+        return all((ErrorCode::ClusterAuthorizationFailed, CLUSTER_REFUSED.into()));
     }
     let changes = request.entries.iter().map(changes).collect();
     let mode = if request.validate_only { Mode::Validate } else { Mode::Apply };

@@ -5,7 +5,7 @@
 //!
 //! Source: `ControllerApis.createPartitions`, `ReplicationControlManager.createPartitions`.
 
-use super::errors::{controller_error, topic_error, topic_error_text};
+use super::errors::{TOPIC_REFUSED, controller_error, topic_error, topic_error_text};
 use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{Mode, MorePartitions, TopicError};
 use crate::security::{Operation, Resource};
@@ -32,7 +32,7 @@ pub(super) async fn handle(
     let mut results: Vec<_> = forbidden
         .into_iter()
         .map(|topic| {
-            let text = StrBytes::from_static_str("Topic authorization failed.");
+            let text = StrBytes::from_static_str(TOPIC_REFUSED);
             failure(topic.name, ErrorCode::TopicAuthorizationFailed, Some(text))
         })
         .collect();

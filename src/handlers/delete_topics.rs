@@ -7,6 +7,7 @@
 //! Source: `ControllerApis.deleteTopics`.
 
 use super::errors::{controller_error, topic_error, topic_error_text};
+use super::names::wire_name;
 use super::{Call, Client, Services, mutation_quota, throttle_ms};
 use crate::controller::{DeletedTopic, TopicError, TopicRef};
 use crate::metadata::{ClusterImage, Topic};
@@ -14,7 +15,7 @@ use crate::security::{Operation, Resource};
 use crate::types::{TopicId, TopicName};
 use crate::wire::ErrorCode;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
-use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName as WireName};
+use kafka_protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
 
 /// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
@@ -122,8 +123,4 @@ fn failure(topic: &TopicRef, code: ErrorCode, message: Option<StrBytes>) -> Dele
         TopicRef::Id(id) => DeletableTopicResult::default().with_name(None).with_topic_id(id.0),
     };
     result.with_error_code(code.code()).with_error_message(message)
-}
-
-fn wire_name(name: &str) -> WireName {
-    WireName(StrBytes::from_string(name.to_owned()))
 }

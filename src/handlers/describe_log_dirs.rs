@@ -9,6 +9,7 @@
 //!
 //! Source: `KafkaApis.handleDescribeLogDirsRequest`, `ReplicaManager.describeLogDirs` (KIP-113, KIP-827).
 
+use super::names::wire_name;
 use super::{Client, Services};
 use crate::partition::{HostedTopic, Partition};
 use crate::security::{Operation, Resource};
@@ -17,7 +18,7 @@ use crate::wire::ErrorCode;
 use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
-use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse, TopicName as WireName};
+use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -57,7 +58,7 @@ fn topics(services: &Services, request: &DescribeLogDirsRequest) -> Vec<Describe
                 found.map(|partition| described(partition)).collect()
             }
         };
-        let name = WireName(StrBytes::from_string(topic.name.to_string()));
+        let name = wire_name(topic.name.as_str());
         DescribeLogDirsTopic::default().with_name(name).with_partitions(partitions)
     });
     described.filter(|topic: &DescribeLogDirsTopic| !topic.partitions.is_empty()).collect()

@@ -6,6 +6,7 @@
 //!
 //! Source: `KafkaRaftClient.handleDescribeQuorumRequest`, `LeaderState.describeReplicaState` (KIP-595, KIP-836, KIP-853).
 
+use super::errors::CLUSTER_REFUSED;
 use super::services::endpoint;
 use super::{Client, Services};
 use crate::controller::Standing;
@@ -26,7 +27,7 @@ pub(super) fn handle(
     request: DescribeQuorumRequest,
 ) -> DescribeQuorumResponse {
     if !services.authorizer.allows(&client.principal, Operation::Describe, Resource::Cluster) {
-        return refused(ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.");
+        return refused(ErrorCode::ClusterAuthorizationFailed, CLUSTER_REFUSED);
     }
     if !asks_for_the_metadata(&request) {
         let topics = request.topics.into_iter().map(unknown).collect();

@@ -5,6 +5,7 @@
 //!
 //! Source: `DescribeTopicPartitionsRequestHandler`.
 
+use super::names::wire_name;
 use super::partition_view::partitions_from;
 use super::{Client, Services};
 use crate::metadata::{ClusterImage, Topic};
@@ -15,10 +16,7 @@ use kafka_protocol::messages::describe_topic_partitions_request::Cursor as Wante
 use kafka_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
-use kafka_protocol::messages::{
-    DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, TopicName as WireName,
-};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 use std::collections::BTreeSet;
 
 pub(super) fn handle(
@@ -137,8 +135,4 @@ fn described(
 
 fn may_describe(services: &Services, client: &Client, topic: &str) -> bool {
     services.authorizer.allows(&client.principal, Operation::Describe, Resource::Topic(topic))
-}
-
-fn wire_name(name: &str) -> WireName {
-    WireName(StrBytes::from_string(name.into()))
 }

@@ -5,6 +5,7 @@
 //!
 //! Source: `ScramImage.describe`.
 
+use super::errors::CLUSTER_REFUSED;
 use super::{Client, Services};
 use crate::security::{Operation, Resource};
 use crate::wire::ErrorCode;
@@ -21,7 +22,7 @@ pub(super) fn handle(
     if !services.authorizer.allows(&client.principal, Operation::Describe, Resource::Cluster) {
         return DescribeUserScramCredentialsResponse::default()
             .with_error_code(ErrorCode::ClusterAuthorizationFailed.code())
-            .with_error_message(Some(StrBytes::from_static_str("Cluster authorization failed.")));
+            .with_error_message(Some(StrBytes::from_static_str(CLUSTER_REFUSED)));
     }
     let users = request.users.unwrap_or_default();
     let mut counts = HashMap::<&StrBytes, usize>::new();

@@ -5,13 +5,15 @@
 //!
 //! Source: `ReplicationControlManager.electLeaders` (KIP-460).
 
+use super::errors::CLUSTER_REFUSED;
+use super::names::wire_name;
 use super::{Client, Services};
 use crate::metadata::{ClusterImage, Partition};
 use crate::security::{Operation, Resource};
 use crate::types::PartitionIndex;
 use crate::wire::ErrorCode;
 use kafka_protocol::messages::elect_leaders_response::{PartitionResult, ReplicaElectionResult};
-use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse, TopicName};
+use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
 use kafka_protocol::protocol::StrBytes;
 
 const PREFERRED: i8 = 0;
@@ -31,7 +33,7 @@ pub(super) fn handle(
         let partitions = wanted.partitions.iter().map(|index| {
             let refused = match allowed {
                 true => elect(&image, topic, *index, request.election_type),
-                false => (ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.".to_owned()),
+                false => (ErrorCode::ClusterAuthorizationFailed, CLUSTER_REFUSED.to_owned()),
             };
             result(*index, refused)
         });
@@ -49,7 +51,7 @@ fn of_all(image: &ClusterImage, election: i8, allowed: bool, version: i16) -> El
         let refusals = (0..).zip(&topic.partitions).map(|(index, _)| (index, elect(image, name, index, election)));
         let needy = refusals.filter(|(_, (code, _))| *code != ErrorCode::ElectionNotNeeded);
         ReplicaElectionResult::default()
-            .with_topic(TopicName(StrBytes::from_string(name.into())))
+            .with_topic(wire_name(name))
             .with_partition_result(needy.map(|(index, refusal)| result(index, refusal)).collect())
     });
     respond(results.collect(), allowed, version)

@@ -6,6 +6,11 @@ use crate::record::Invalid;
 use crate::wire::ErrorCode;
 use kafka_protocol::protocol::StrBytes;
 
+/// Kafka's sentence for who may not touch the cluster.
+pub(super) const CLUSTER_REFUSED: &str = "Cluster authorization failed.";
+/// Kafka's sentence for who may not touch a topic.
+pub(super) const TOPIC_REFUSED: &str = "Topic authorization failed.";
+
 pub(super) fn lookup_error(e: LookupError) -> ErrorCode {
     match e {
         LookupError::Unknown => ErrorCode::UnknownTopicOrPartition,

@@ -8,6 +8,7 @@
 //! Source: `KafkaApis.handleTopicMetadataRequest`.
 
 use super::errors::{controller_error, topic_error};
+use super::names::wire_name;
 use super::partition_view::partitions_from;
 use super::services::endpoint;
 use super::{Call, Client, Services, mutation_quota};
@@ -229,7 +230,7 @@ fn described(services: &Services, image: &ClusterImage, client: &Client, topic: 
             .with_offline_replicas(view.offline_replicas)
     });
     MetadataResponseTopic::default()
-        .with_name(Some(WireName(StrBytes::from_string(topic.name.to_string()))))
+        .with_name(Some(wire_name(topic.name.as_str())))
         .with_topic_id(topic.id.0)
         .with_is_internal(false)
         .with_partitions(partitions.collect())

@@ -33,6 +33,7 @@ mod list_config_resources;
 mod list_offsets;
 mod list_partition_reassignments;
 mod metadata;
+mod names;
 mod offset_for_leader_epoch;
 mod partition_view;
 pub mod produce;

@@ -6,6 +6,7 @@
 //!
 //! Source: `ControllerApis.handleUnregisterBroker`, `ReplicationControlManager.unregisterBroker` (KIP-631).
 
+use super::errors::CLUSTER_REFUSED;
 use super::{Client, Services};
 use crate::security::{Operation, Resource};
 use crate::types::BrokerId;
@@ -20,7 +21,7 @@ pub(super) fn handle(
 ) -> UnregisterBrokerResponse {
     let id = BrokerId(request.broker_id.0);
     let (code, message) = if !services.authorizer.allows(&client.principal, Operation::Alter, Resource::Cluster) {
-        (ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.".to_owned())
+        (ErrorCode::ClusterAuthorizationFailed, CLUSTER_REFUSED.to_owned())
     } else if services.image().brokers.contains_key(&id) {
         (
             ErrorCode::InvalidRequest,

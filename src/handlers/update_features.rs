@@ -7,7 +7,7 @@
 //!
 //! Source: `ControllerApis.handleUpdateFeatures`, `QuorumController.updateFeatures` (KIP-584).
 
-use super::errors::controller_error;
+use super::errors::{CLUSTER_REFUSED, controller_error};
 use super::{Client, Services};
 use crate::controller::{Direction, FeatureUpdate, Mode};
 use crate::security::{Operation, Resource};
@@ -24,7 +24,7 @@ pub(super) async fn handle(
     request: UpdateFeaturesRequest,
 ) -> UpdateFeaturesResponse {
     if !services.authorizer.allows(&client.principal, Operation::Alter, Resource::Cluster) {
-        return failure(ErrorCode::ClusterAuthorizationFailed, "Cluster authorization failed.".into());
+        return failure(ErrorCode::ClusterAuthorizationFailed, CLUSTER_REFUSED.into());
     }
     let mode = if request.validate_only { Mode::Validate } else { Mode::Apply };
     let updates = request.feature_updates.iter().map(wanted).collect();
