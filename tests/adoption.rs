@@ -99,7 +99,7 @@ fn records(client: &mut Client, topic: &Topic, partition: i32) -> Vec<(i64, Stri
             assert!(batch.verify_crc());
             rest = &rest[batch.bytes().len()..];
             let mut records = batch.records(1 << 20).unwrap();
-            while let Some(record) = records.next() {
+            while let Some(record) = records.next_record() {
                 let record = record.unwrap();
                 let offset = batch.info().base_offset.0 + i64::from(record.offset_delta);
                 let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();

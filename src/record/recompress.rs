@@ -76,7 +76,7 @@ const IN_MEMORY: &str = "compressing into memory does not fail";
 /// Reads, checks and writes every record. Behind a bad one they are only checked, so that all bad ones are named.
 fn rewrite(records: &mut Records<'_>, walk: &mut Walk<'_>, rewriter: &mut Rewriter) -> Result<(), Invalid> {
     let mut index = 0;
-    while let Some(record) = records.next() {
+    while let Some(record) = records.next_record() {
         let record = record.map_err(invalid_records)?;
         walk.record(index, &record)?;
         if walk.is_good() {

@@ -125,7 +125,7 @@ impl<'a> Iterator for Headers<'a> {
 
 impl ExactSizeIterator for Headers<'_> {}
 
-/// The records of one batch. A lending iterator: a record borrows from it until the next is asked for.
+/// The records of one batch, lent one by one: a record borrows from it until the next is asked for.
 pub struct Records<'a> {
     source: Source<'a>,
     count: i32,
@@ -152,8 +152,7 @@ impl<'a> Records<'a> {
     }
 
     /// The next record; after the last, an error if bytes remain, then `None`.
-    #[allow(clippy::should_implement_trait)] // It lends, which `Iterator` cannot.
-    pub fn next(&mut self) -> Option<Result<RecordView<'_>, Malformed>> {
+    pub fn next_record(&mut self) -> Option<Result<RecordView<'_>, Malformed>> {
         if self.ended {
             return None;
         }

@@ -47,7 +47,7 @@ pub(super) struct Plain {
 pub(super) fn read_all(batch: &BatchView<'_>, bytes_max: usize) -> Result<Vec<Plain>, Malformed> {
     let mut records = batch.records(bytes_max)?;
     let mut all = Vec::new();
-    while let Some(record) = records.next() {
+    while let Some(record) = records.next_record() {
         let record = record?;
         assert_eq!(record.offset_delta as usize, all.len());
         all.push(Plain {
@@ -301,7 +301,7 @@ proptest! {
             let info = batch.info();
             let _ = (info.last_offset(), info.next_offset(), info.last_sequence());
             if let Ok(mut records) = batch.records(100_000) {
-                while let Some(Ok(record)) = records.next() {
+                while let Some(Ok(record)) = records.next_record() {
                     let _ = (record.headers.count(), record.timestamp(&info));
                 }
             }

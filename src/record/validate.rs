@@ -326,7 +326,7 @@ impl<'a> Walk<'a> {
     fn compressed(&mut self, batch: &BatchView<'_>) -> Result<(), Invalid> {
         let mut records = batch.records(DECOMPRESSED_BYTES_MAX).map_err(invalid_records)?;
         let mut index = 0;
-        while let Some(record) = records.next() {
+        while let Some(record) = records.next_record() {
             self.record(index, &record.map_err(invalid_records)?)?;
             index += 1;
         }

@@ -204,7 +204,7 @@ fn records_of<E: From<Error>>(
             continue;
         }
         let mut records = batch.records(DECOMPRESSED_BYTES_MAX).map_err(|malformed| corrupt(malformed.to_string()))?;
-        while let Some(record) = records.next() {
+        while let Some(record) = records.next_record() {
             let record = record.map_err(|malformed| corrupt(malformed.to_string()))?;
             let offset = info.base_offset.0 + i64::from(record.offset_delta);
             if let Some(value) = record.value.filter(|_| offset >= from.0) {

@@ -356,7 +356,7 @@ impl Readable<'_> {
         };
         let view = BatchView::parse(&bytes).map_err(|e| corrupt(&e))?;
         let mut records = view.records(DECOMPRESSED_BYTES_MAX).map_err(|e| corrupt(&e))?;
-        while let Some(record) = records.next() {
+        while let Some(record) = records.next_record() {
             let record = record.map_err(|e| corrupt(&e))?;
             let offset = batch.base_offset.plus(record.offset_delta.into());
             let timestamp = record.timestamp(batch);
