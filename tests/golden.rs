@@ -25,20 +25,7 @@ const OWN: &[&str] = &[
 ];
 
 /// The settings in the file of the cases "set" and "both".
-const SET: &[&str] = &[
-    "log.retention.hours=24",
-    "log.retention.minutes=90",
-    "log.roll.ms=3600000",
-    "log.roll.jitter.hours=1",
-    "message.max.bytes=2000000",
-    "min.insync.replicas=1",
-    "broker.rack=r1",
-    "compression.gzip.level=5",
-    "num.io.threads=4",
-    "log.flush.interval.messages=500",
-    "log.flush.interval.ms=700",
-    "log.flush.scheduler.interval.ms=5000",
-];
+const SET: &str = include_str!("golden/kafka-4.3-describe-configs.properties");
 
 /// The settings at run time of the case "dynamic"; `1:` sets for the broker alone.
 const DYNAMIC: &[&str] = &[
@@ -101,7 +88,7 @@ fn describe_configs_is_what_apache_kafka_answers() {
         rows.collect::<Vec<_>>()
     };
     let plain = cases(&[], &[("plain", &[]), ("dynamic", DYNAMIC)]);
-    let set = cases(SET, &[("set", &[]), ("both", BOTH)]);
+    let set = cases(&SET.lines().collect::<Vec<_>>(), &[("set", &[]), ("both", BOTH)]);
     let is_own = |row: &String| row.split('\t').nth(2).is_none_or(|name| OWN.contains(&name));
     let without_case = |row: &String| row.split_once('\t').map(|(_, rest)| rest.to_owned());
     let mut rows: Vec<String> = plain[0].iter().filter(|row| !is_own(row)).cloned().collect();

@@ -10,34 +10,17 @@ const KAFKA_ANSWERS: &str = include_str!("../../../tests/golden/kafka-4.3-descri
 const OTHER_VALUES: &[&str] = &["queued.max.request.bytes"];
 
 /// The settings in the file, and those of all brokers and of this one at run time, of each case of the golden file.
-type Case = (
-    &'static str,
-    &'static [&'static str],
-    &'static [(&'static str, &'static str)],
-    &'static [(&'static str, &'static str)],
-);
+type Case =
+    (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static [(&'static str, &'static str)]);
 
-const SET: &[&str] = &[
-    "log.retention.hours=24",
-    "log.retention.minutes=90",
-    "log.roll.ms=3600000",
-    "log.roll.jitter.hours=1",
-    "message.max.bytes=2000000",
-    "min.insync.replicas=1",
-    "broker.rack=r1",
-    "compression.gzip.level=5",
-    "num.io.threads=4",
-    "log.flush.interval.messages=500",
-    "log.flush.interval.ms=700",
-    "log.flush.scheduler.interval.ms=5000",
-];
+const SET: &str = include_str!("../../../tests/golden/kafka-4.3-describe-configs.properties");
 
 const CASES: &[Case] = &[
-    ("plain", &[], &[], &[]),
+    ("plain", "", &[], &[]),
     ("set", SET, &[], &[]),
     (
         "dynamic",
-        &[],
+        "",
         &[
             ("log.retention.ms", "5000"),
             ("leader.replication.throttled.rate", "1000"),
@@ -64,7 +47,7 @@ fn describe_configs_answers_as_kafka_does() {
         let mut expected = kafkas("plain");
         expected.extend(kafkas(case));
         let dynamic = DynamicSettings { defaults: configs(defaults), own: configs(own) };
-        let broker = from_overrides(file).unwrap().with_dynamic(&dynamic).unwrap();
+        let broker = from_overrides(&file.lines().collect::<Vec<_>>()).unwrap().with_dynamic(&dynamic).unwrap();
         let ours = [
             ("BROKER", broker_entries(&broker)),
             ("BROKERS", default_broker_entries(&broker)),
