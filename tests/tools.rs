@@ -7,23 +7,19 @@
 mod support;
 
 use support::broker::Broker;
-use support::java::Tools;
+use support::java::{Session, Tools};
 
 const CONFIGS: &str = "kafka.admin.ConfigCommand";
 const CLIENT_METRICS: &str = "org.apache.kafka.tools.ClientMetricsCommand";
 const REASSIGN_PARTITIONS: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const TOPICS: &str = "org.apache.kafka.tools.TopicCommand";
 
-/// A broker and the tools for it.
-struct Desk {
-    tools: Tools,
-    broker: Broker,
-}
+/// The tools for a broker, in one virtual machine.
+struct Desk<'a>(Session<'a>);
 
-impl Desk {
-    fn open(wanted_for: &str) -> Option<Desk> {
-        let tools = Tools::gather(wanted_for)?;
-        Some(Desk { tools, broker: Broker::start_with(&["log.retention.hours=24"]) })
+impl<'a> Desk<'a> {
+    fn open(wanted_for: &str, broker: &'a Broker) -> Option<Desk<'a>> {
+        Some(Desk(Tools::gather(wanted_for)?.session(broker)))
     }
 
     fn run(&self, main_class: &str, arguments: &str) -> String {
@@ -31,18 +27,17 @@ impl Desk {
     }
 
     fn run_with(&self, main_class: &str, arguments: &[&str]) -> String {
-        let arguments = [&["--bootstrap-server", self.broker.address()], arguments].concat();
-        self.tools.run(main_class, &arguments, "").expect_success(&format!("{main_class} {arguments:?}"))
+        self.0.output(main_class, arguments)
     }
 
     /// What is said to a tool that must fail.
     fn refused(&self, main_class: &str, arguments: &str) -> String {
-        let arguments: Vec<&str> = arguments.split_whitespace().collect();
-        let arguments = [&["--bootstrap-server", self.broker.address()], &arguments[..]].concat();
-        let finished = self.tools.run(main_class, &arguments, "");
-        assert!(!finished.succeeded, "{arguments:?}: {}", finished.output);
-        finished.output + &finished.errors
+        self.0.complaint(main_class, &arguments.split_whitespace().collect::<Vec<_>>())
     }
+}
+
+fn broker() -> Broker {
+    Broker::start_with(&["log.retention.hours=24"])
 }
 
 fn expect(output: &str, line: &str) {
@@ -51,7 +46,8 @@ fn expect(output: &str, line: &str) {
 
 #[test]
 fn kafka_configs_changes_and_describes_topics() {
-    let Some(desk) = Desk::open("kafka-configs of topics") else { return };
+    let broker = broker();
+    let Some(desk) = Desk::open("kafka-configs of topics", &broker) else { return };
     desk.run(TOPICS, "--create --topic t --partitions 1");
     let changed = desk.run(CONFIGS, "--alter --topic t --add-config retention.ms=54321,segment.ms=60000");
     expect(&changed, "Completed updating config for topic t.");
@@ -82,7 +78,8 @@ fn kafka_configs_changes_and_describes_topics() {
 
 #[test]
 fn kafka_configs_changes_and_describes_brokers() {
-    let Some(desk) = Desk::open("kafka-configs of brokers") else { return };
+    let broker = broker();
+    let Some(desk) = Desk::open("kafka-configs of brokers", &broker) else { return };
     let changed =
         desk.run(CONFIGS, "--alter --entity-type brokers --entity-default --add-config log.retention.ms=7000");
     expect(&changed, "Completed updating default config for brokers in the cluster.");
@@ -123,7 +120,8 @@ fn kafka_configs_changes_and_describes_brokers() {
 
 #[test]
 fn kafka_configs_and_kafka_client_metrics_keep_subscriptions() {
-    let Some(desk) = Desk::open("kafka-client-metrics") else { return };
+    let broker = broker();
+    let Some(desk) = Desk::open("kafka-client-metrics", &broker) else { return };
     let changed = desk.run(
         CLIENT_METRICS,
         "--alter --name sub --metrics org.apache.kafka.producer.,org.apache.kafka.consumer. --interval 5000 --match \
@@ -160,7 +158,8 @@ fn kafka_configs_and_kafka_client_metrics_keep_subscriptions() {
 
 #[test]
 fn kafka_reassign_partitions_sets_and_clears_throttles() {
-    let Some(desk) = Desk::open("kafka-reassign-partitions with throttles") else { return };
+    let broker = broker();
+    let Some(desk) = Desk::open("kafka-reassign-partitions with throttles", &broker) else { return };
     desk.run(TOPICS, "--create --topic moved --partitions 2");
     let folder = tempfile::tempdir().expect("a temporary directory can be made");
     let written = |name: &str, text: &str| {

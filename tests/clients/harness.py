@@ -4,7 +4,7 @@ A program registers its cases with `@case("group")` and ends with `main(bootstra
 * every case has its own random topic names, so cases never see each other and a broker may be used again;
 * every case is bounded: SIGALRM interrupts it after CASE_SECONDS;
 * a case that this client version cannot do raises `Skip`, which is printed and counted, never silent.
-Called by tests/clients.rs, or by hand: `python kafka_python_producer.py 127.0.0.1:9092 [name-part]`.
+Called by tests/clients/python.rs, or by hand: `python kafka_python_producer.py 127.0.0.1:9092 [name-part]`.
 """
 
 import inspect
