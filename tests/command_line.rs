@@ -150,3 +150,21 @@ fn a_ready_broker_says_so_in_one_line_and_stops_cleanly_on_either_signal() {
         assert_eq!(rest, "", "one line and nothing else");
     }
 }
+
+#[test]
+fn a_new_data_directory_is_for_the_cluster_that_the_environment_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster_of = |id: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path()).env("CLUSTER_ID", id);
+        let mut broker = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(broker.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        broker.kill().unwrap();
+        broker.wait().unwrap();
+        line.split("cluster ").nth(1).map(|rest| rest.split(',').next().unwrap().to_owned())
+    };
+    assert_eq!(cluster_of("4L6g3nShT-eMCtK--X86sw").as_deref(), Some("4L6g3nShT-eMCtK--X86sw"));
+    assert_eq!(cluster_of("another").as_deref(), Some("4L6g3nShT-eMCtK--X86sw"), "it keeps the one that it has");
+    assert_eq!(cluster_of("two words"), None, "refused");
+}

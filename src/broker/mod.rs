@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 /// The folder of the metadata log within the data directory.
@@ -247,9 +247,12 @@ fn open_directory(config: &BrokerConfig) -> Result<(DataDirectory, ClusterId), E
     }
     if let Some(cluster_id) = directory.cluster_id() {
         let cluster_id = cluster_id.clone();
+        if let Some(wanted) = config.cluster_id.as_ref().filter(|wanted| **wanted != cluster_id) {
+            warn!(%wanted, %cluster_id, "the data directory belongs to another cluster than the environment names, and stays so");
+        }
         return Ok((directory, cluster_id));
     }
-    let cluster_id = ClusterId::random();
+    let cluster_id = config.cluster_id.clone().unwrap_or_else(ClusterId::random);
     directory.format(&cluster_id)?;
     info!(%cluster_id, path = %config.data_dir.display(), "formatted a new data directory");
     Ok((directory, cluster_id))

@@ -14,7 +14,7 @@ use super::flags::Flags;
 use super::listener::{self, Listener};
 use super::settings::Settings;
 use super::{LogConfig, broker_table, log, roles};
-use crate::types::BrokerId;
+use crate::types::{BrokerId, ClusterId};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
@@ -55,6 +55,8 @@ pub struct BrokerConfig {
     pub log: LogConfig,
     /// How closely compressed batches are checked; has no name in Kafka.
     pub compressed_batches: CompressedBatches,
+    /// The cluster that a new data directory is for; without it, a new one.
+    pub cluster_id: Option<ClusterId>,
     /// What was said and has no effect.
     pub warnings: Vec<Warning>,
     /// What was set before the start.
@@ -194,6 +196,7 @@ impl BrokerConfig {
         let layer = flags.layer(&settings)?;
         let settings = settings.overlaid(layer)?;
         let mut config = BrokerConfig::resolve(settings, file.compressed_batches.unwrap_or_default())?;
+        config.cluster_id = environment.cluster_id()?;
         config.warnings.extend(unknown);
         Ok(config)
     }
@@ -240,6 +243,7 @@ impl BrokerConfig {
             },
             log,
             compressed_batches,
+            cluster_id: None,
             warnings: settings.neglected(),
             dynamic: DynamicSettings::default(),
             effective: settings.clone(),

@@ -21,7 +21,7 @@ file and where; `klamm config import FILE` turns a `server.properties` into a fi
 
 A variable is `KAFKA_` and a name of Kafka's in capitals, with `_` for `.`, `__` for `_` and `___` for `-`, as in Apache
 Kafka's image. Variables of other names are warned of, except those that are for a JVM or a script, such as
-`KAFKA_HEAP_OPTS`.
+`KAFKA_HEAP_OPTS`. `CLUSTER_ID` is the cluster that a new data directory is for; one that has a cluster keeps it.
 
 One thing that is set by a key of Klamm's and by Kafka's name to different values is an error, and so is an unknown name.
 

@@ -115,6 +115,7 @@ impl BrokerConfig {
         }
         let mut config = BrokerConfig::resolve(effective, self.compressed_batches).map_err(Error::into_message)?;
         config.warnings.clone_from(&self.warnings);
+        config.cluster_id.clone_from(&self.cluster_id);
         config.settings.clone_from(&self.settings);
         config.dynamic.clone_from(dynamic);
         Ok(config)

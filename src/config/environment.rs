@@ -4,6 +4,7 @@
 //! * `KAFKA_` and a name of server.properties in capitals, with `_` for `.`, `__` for `_` and `___` for `-`;
 //! * a variable of another name is a warning, unless it is one of those that Kafka's scripts read: nothing of ours is set by
 //!   them;
+//! * `CLUSTER_ID` names the cluster that a new data directory is for;
 //! * a variable that would set something for one listener alone is an error, as it asks for a security that is not there.
 //!
 //! Source: `kafka.docker.KafkaDockerWrapper`.
@@ -12,8 +13,10 @@ use super::broker_table;
 use super::error::{Error, Place, Warning};
 use super::names::{is_of_one_listener, unknown_kafka_name};
 use super::settings::{Assignment, Layer};
+use crate::types::ClusterId;
 
 const PREFIX: &str = "KAFKA_";
+const CLUSTER_ID: &str = "CLUSTER_ID";
 
 /// Variables of Kafka's scripts and images, which are for a JVM or for a shell.
 const OF_SCRIPTS: &[&str] = &[
@@ -35,9 +38,13 @@ const OF_SCRIPTS: &[&str] = &[
     "KAFKA_VERSION",
 ];
 
-/// The `KAFKA_*` variables of an environment, sorted by name.
+/// What an environment says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment(Vec<(String, String)>);
+pub struct Environment {
+    /// The `KAFKA_*` variables, sorted by name.
+    settings: Vec<(String, String)>,
+    cluster_id: Option<String>,
+}
 
 impl Environment {
     /// Those of this process; what is not text is left out with its variable.
@@ -53,7 +60,7 @@ impl Environment {
     /// A variable that sets something for one listener alone.
     pub(super) fn layer(&self) -> Result<(Layer, Vec<Warning>), Error> {
         let (mut layer, mut warnings) = (Layer::default(), Vec::new());
-        for (variable, value) in &self.0 {
+        for (variable, value) in &self.settings {
             let name = setting_name(&variable[PREFIX.len()..]);
             match broker_table::find(&name) {
                 Some(setting) => {
@@ -72,14 +79,39 @@ impl Environment {
         }
         Ok((layer, warnings))
     }
+
+    /// The cluster that a new data directory is for, if somebody says so.
+    ///
+    /// # Errors
+    /// A text that `meta.properties` could not hold.
+    pub(super) fn cluster_id(&self) -> Result<Option<ClusterId>, Error> {
+        let Some(text) = self.cluster_id.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        if text.chars().all(|c| c.is_ascii_graphic() && c != '\\') {
+            return Ok(Some(ClusterId(text.into())));
+        }
+        let place = Place::Variable(CLUSTER_ID.into());
+        Err(Error::At {
+            place,
+            message: "write 22 characters of URL-safe base64, or another word without blanks".into(),
+        })
+    }
 }
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Environment {
         let ours = |name: &str| name.starts_with(PREFIX) && !OF_SCRIPTS.contains(&name);
-        let mut kept: Vec<_> = variables.into_iter().filter(|(name, _)| ours(name)).collect();
-        kept.sort();
-        Environment(kept)
+        let mut environment = Environment::default();
+        for (name, value) in variables {
+            if name == CLUSTER_ID {
+                environment.cluster_id = Some(value);
+            } else if ours(&name) {
+                environment.settings.push((name, value));
+            }
+        }
+        environment.settings.sort();
+        environment
     }
 }
 
