@@ -16,6 +16,8 @@ const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 /// Settings that steps change, or try to.
 const CHANGED: &[&str] = &["cleanup.policy", "retention.ms", "segment.bytes", "segment.ms"];
+/// Settings of brokers that nobody else looks at, one for each version: these are asked side by side.
+const OF_BROKERS: &[&str] = &["log.cleaner.backoff.ms", "log.cleaner.delete.retention.ms"];
 const KEYS: &[&str] = &["cleanup.policy", "retention.ms", "segment.bytes"];
 
 fn describe_of(resources: &[(i8, &str, Option<&[&str]>)]) -> DescribeConfigsRequest {
@@ -165,6 +167,25 @@ pub fn incremental_alter(run: &mut Run) {
     run.step("one topic twice", &of(&[(TOPIC, &topic, &[]), (TOPIC, &topic, &[])]));
     run.step("another broker", &of(&[(BROKER, "7", &[])]));
     run.step("a broker that is no number", &of(&[(BROKER, "one", &[])]));
+    let of_version = OF_BROKERS[usize::from(run.version() == 1)];
+    let of_broker = |name, key, operation, value| of(&[(BROKER, name, &[(key, operation, value)])]);
+    for (step, name) in [("this broker", "1"), ("all brokers", "")] {
+        run.step(&format!("{step}: set"), &of_broker(name, of_version, SET, Some("21000")));
+        run.step(&format!("{step}: not a number"), &of_broker(name, of_version, SET, Some("soon")));
+        run.step(&format!("{step}: below its range"), &of_broker(name, of_version, SET, Some("-1")));
+        run.step(&format!("{step}: null"), &of_broker(name, of_version, SET, None));
+        run.step(&format!("{step}: appended to a number"), &of_broker(name, of_version, APPEND, Some("1")));
+        run.step(&format!("{step}: at the start only"), &of_broker(name, "broker.rack", SET, Some("r")));
+    }
+    run.settle();
+    let described = describe_of(&[(BROKER, "1", Some(&[of_version])), (BROKER, "", Some(&[of_version]))]);
+    run.read("the brokers, set", &described.clone().with_include_synonyms(true), 4);
+    for (step, name) in [("this broker", "1"), ("all brokers", "")] {
+        run.step(&format!("{step}: deleted"), &of_broker(name, of_version, DELETE, None));
+        run.step(&format!("{step}: deleted again"), &of_broker(name, of_version, DELETE, None));
+    }
+    run.settle();
+    run.read("the brokers, deleted", &described.with_include_synonyms(true), 4);
     for kind in [0, 1, 3, -1] {
         run.step(&format!("resource type {kind}"), &of(&[(kind, "x", &[])]));
     }
