@@ -29,6 +29,17 @@ impl DynamicSettings {
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.own.get(name).or_else(|| self.defaults.get(name)).map(String::as_str)
     }
+
+    /// These with one more.
+    pub fn with(&self, level: DynamicLevel, name: &str, text: &str) -> DynamicSettings {
+        let mut more = self.clone();
+        let texts = match level {
+            DynamicLevel::Defaults => &mut more.defaults,
+            DynamicLevel::Own => &mut more.own,
+        };
+        texts.insert(name.to_owned(), text.to_owned());
+        more
+    }
 }
 
 /// Whose settings a change at run time is about.
@@ -121,6 +132,41 @@ impl BrokerConfig {
         Ok(config)
     }
 
+    /// As [`with_dynamic`](BrokerConfig::with_dynamic), for settings that are stored: those that are wrong, by themselves or
+    /// beside the others, have no effect and are returned, and all others count. All are shown as they are stored.
+    pub fn with_stored(&self, stored: &DynamicSettings) -> (BrokerConfig, Vec<String>) {
+        if let Ok(config) = self.with_dynamic(stored) {
+            return (config, Vec::new());
+        }
+        let mut good = DynamicSettings::default();
+        let mut pending: Vec<(DynamicLevel, &String, &String)> = Vec::new();
+        pending.extend(stored.defaults.iter().map(|(name, text)| (DynamicLevel::Defaults, name, text)));
+        pending.extend(stored.own.iter().map(|(name, text)| (DynamicLevel::Own, name, text)));
+        // One may need another that comes later.
+        loop {
+            let before = pending.len();
+            pending.retain(|(level, name, text)| {
+                let more = good.with(*level, name, text);
+                let is_good = self.with_dynamic(&more).is_ok();
+                if is_good {
+                    good = more;
+                }
+                !is_good
+            });
+            if pending.len() == before {
+                break;
+            }
+        }
+        let mut config = self.with_dynamic(&good).expect("each was tried upon the others");
+        let wrong = pending.into_iter().map(|(level, name, text)| {
+            let reason = self.with_dynamic(&good.with(level, name, text)).err();
+            format!("{name}={text}: {}", reason.expect("it was tried upon the others"))
+        });
+        let wrong = wrong.collect();
+        config.dynamic.clone_from(stored);
+        (config, wrong)
+    }
+
     /// Whether the settings of `level` from run time may change so.
     ///
     /// # Errors
@@ -145,12 +191,17 @@ impl BrokerConfig {
             let text = "Cannot update these configs at default cluster level, broker id must be specified";
             refuse_all(changed, text, |setting| setting.update == Update::PerBroker)?;
         }
-        for (name, text) in changed {
-            let at_start = || broker_table::find(name).and_then(|_| self.settings.text(name));
-            let now = before.text(name).or_else(at_start).unwrap_or_default();
-            check_at_run_time(name, now.trim(), text).map_err(invalid)?;
+        for name in THREADS.iter().chain(AT_THE_START_ONLY) {
+            let at_start = self.settings.text(name).unwrap_or_default();
+            let (now, then) = (before.text(name).unwrap_or(at_start), after.text(name).unwrap_or(at_start));
+            check_at_run_time(name, now.trim(), then).map_err(invalid)?;
         }
-        self.with_dynamic(after).map(|_| ()).map_err(invalid)
+        let Err(text) = self.with_dynamic(after) else { return Ok(()) };
+        // What is wrong already does not keep others from being changed.
+        let (wrong_before, wrong_after) = (self.with_stored(before).1, self.with_stored(after).1);
+        let is_worse =
+            wrong_after.len() > wrong_before.len() || wrong_after.iter().any(|one| !wrong_before.contains(one));
+        if is_worse { Err(invalid(text)) } else { Ok(()) }
     }
 }
 

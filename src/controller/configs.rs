@@ -8,6 +8,7 @@ use super::{ConfigRules, Decision, TopicError};
 use crate::config::{DynamicLevel, DynamicRefusal, DynamicSettings, broker_list_default, check_client_metrics};
 use crate::metadata::{ClusterImage, ConfigResource, Record};
 use crate::types::BrokerId;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 type Configs = BTreeMap<String, String>;
@@ -68,7 +69,17 @@ pub(super) fn decide_changes(
     rules: &ConfigRules,
 ) -> Decision<Changed> {
     let mut records = Vec::new();
-    let reply = changes.iter().map(|change| decide_change(image, change, rules).map(|decided| records.extend(decided)));
+    let mut now = Cow::Borrowed(image);
+    let reply = changes.iter().map(|change| {
+        let decided = decide_change(&now, change, rules)?;
+        if matches!(change.of, Configured::Broker(_) | Configured::Brokers) && !decided.is_empty() {
+            // What this broker sets and what all set must go together, also when one request changes both.
+            let index = now.index;
+            now.to_mut().apply(index, &decided).expect("it was decided on this image");
+        }
+        records.extend(decided);
+        Ok(())
+    });
     let reply = reply.collect();
     (records, reply)
 }

@@ -470,3 +470,22 @@ fn a_feature_that_a_newer_version_finalized_is_not_taken_over() {
         assert!(matches!(&refused, Error::UnsupportedFeature { name: found, .. } if found == name), "{refused}");
     }
 }
+
+#[test]
+fn what_one_request_sets_for_all_brokers_and_for_one_must_go_together() {
+    let image = ClusterImage::new(ClusterId("cluster".into()));
+    let set = |of, name: &str| ConfigChanges {
+        of,
+        operations: vec![(name.into(), ConfigOperation::Set(Some("1".into())))],
+        others: Others::Stay,
+    };
+    let mut rules = config_rules();
+    rules.broker = Arc::new(|_, _: &DynamicSettings, after: &DynamicSettings| {
+        let both = after.defaults.contains_key("a") && after.own.contains_key("b");
+        if both { Err(DynamicRefusal::InvalidRequest("not both".into())) } else { Ok(()) }
+    });
+    let changes = [set(Configured::Brokers, "a"), set(Configured::Broker(BrokerId(1)), "b")];
+    let (records, reply) = configs::decide_changes(&image, &changes, &rules);
+    assert!(reply[0].is_ok() && reply[1].is_err(), "{reply:?}");
+    assert_eq!(records.len(), 1);
+}

@@ -233,18 +233,13 @@ impl PartitionManager {
         if *config.dynamic() == dynamic {
             return false;
         }
-        match config.with_dynamic(&dynamic) {
-            Ok(config) => {
-                self.config.send_replace(Arc::new(config));
-                true
-            }
-            // The controller refuses what is invalid; this is a log written by another version, or a host that is no longer
-            // known.
-            Err(e) => {
-                error!(error = e, "the broker's settings from run time are invalid; those before them stay");
-                false
-            }
+        let (config, wrong) = config.with_stored(&dynamic);
+        for reason in wrong {
+            // The controller refuses what is wrong; the file has changed since, or a host is no longer known.
+            error!(reason, "a setting of the broker from run time has no effect; it must be changed or deleted");
         }
+        self.config.send_replace(Arc::new(config));
+        true
     }
 
     fn configure(&self, topic: &HostedTopic) {

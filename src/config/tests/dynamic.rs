@@ -150,3 +150,41 @@ fn subscriptions_to_metrics_show_defaults_without_synonyms() {
     assert_eq!(shown, [("interval.ms", "300000", 5), ("match", "", 5), ("metrics", "a,b", 7)]);
     assert_eq!((entries[0].synonyms.len(), entries[2].synonyms.len()), (0, 1));
 }
+
+#[test]
+fn what_is_stored_and_wrong_has_no_effect_and_takes_nothing_else_with_it() {
+    let stored = both(
+        &[("log.retention.ms", "-1"), ("max.connections.per.ip", "0"), ("message.max.bytes", "900")],
+        &[("message.max.bytes", "1000")],
+    );
+    let file = from_overrides(&["log.retention.hours=2"]).unwrap();
+    assert!(file.with_dynamic(&stored).is_err(), "0 needs overrides");
+    let (config, wrong) = file.with_stored(&stored);
+    assert!(matches!(&wrong[..], [one] if one.starts_with("max.connections.per.ip=0: ")), "{wrong:?}");
+    assert_eq!((config.log.retention, config.log.message_bytes_max), (None, 1000));
+    assert_eq!(config.dynamic(), &stored, "it is shown, so that it can be repaired");
+    // Others can be changed, and it can be deleted.
+    let more = stored.with(DynamicLevel::Defaults, "log.retention.bytes", "5");
+    assert_eq!(file.check_dynamic(DynamicLevel::Defaults, &stored, &more), Ok(()));
+    let repaired = both(&[("log.retention.ms", "-1")], &[]);
+    assert_eq!(file.check_dynamic(DynamicLevel::Defaults, &stored, &repaired), Ok(()));
+    let worse = stored.with(DynamicLevel::Own, "max.connections.per.ip", "0");
+    assert!(file.check_dynamic(DynamicLevel::Own, &stored, &worse).is_err());
+    // One that comes first may need one that comes later.
+    let (_, wrong) = file.with_stored(&both(
+        &[("listeners", "x"), ("max.connections.per.ip", "0"), ("max.connections.per.ip.overrides", "127.0.0.1:5")],
+        &[],
+    ));
+    assert!(matches!(&wrong[..], [one] if one.starts_with("listeners=x: ")), "{wrong:?}");
+}
+
+#[test]
+fn threads_are_counted_from_what_was_in_effect_to_what_will_be() {
+    let broker = BrokerConfig::default();
+    let check = |level, before: &DynamicSettings, after: &DynamicSettings| broker.check_dynamic(level, before, after);
+    let before = both(&[("num.io.threads", "8")], &[("num.io.threads", "32")]);
+    let unrelated = before.with(DynamicLevel::Defaults, "log.retention.bytes", "5");
+    assert_eq!(check(DynamicLevel::Defaults, &before, &unrelated), Ok(()), "32 stay");
+    let deleted = both(&[("num.io.threads", "8")], &[]);
+    assert!(check(DynamicLevel::Own, &before, &deleted).is_err(), "from 32 to 8");
+}
