@@ -257,6 +257,10 @@ fn what_cannot_be_served_rightly_is_refused_and_left_alone() {
     assert_refused(&data, "codecs-0 has no folder here");
 
     let (_folder, data) = kafkas();
+    std::fs::create_dir(data.join("other-0")).unwrap();
+    assert_refused(&data, "other-0 belongs to no topic of the metadata");
+
+    let (_folder, data) = kafkas();
     std::fs::remove_file(data.join(".kafka_cleanshutdown")).unwrap();
     assert_refused(&data, "was not stopped in order");
 

@@ -25,16 +25,25 @@ pub(super) fn of(directory: &KafkaDirectory, state: &State, now: TimestampMs) ->
     if let Some(next) = state.next_producer_id {
         records.push(Record::ProducerIds { next, broker: node_id });
     }
+    let of_brokers = broker_records(state, node_id, &mut notes);
+    let inherits_what_is_left_out = is_retention_left_out(state, &of_brokers);
+    records.extend(of_brokers);
+    let none = Configs::new();
     for (id, topic) in &state.topics {
         match topic_records(*id, topic, node_id, now) {
             Ok(made) => records.extend(made),
             Err(reason) => refused.push(reason),
         }
-        if let Some(configs) = state.topic_configs.get(&topic.name) {
-            records.extend(config_records(*id, &topic.name, configs, &mut notes));
+        let configs = state.topic_configs.get(&topic.name).unwrap_or(&none);
+        let (mut taken, left_out) = split_configs(configs);
+        if !left_out.is_empty() || (inherits_what_is_left_out && !configs.contains_key("cleanup.policy")) {
+            taken.extend(KEPT.iter().map(|name| (name.to_string(), "-1".to_owned())));
+            notes.extend(left_out.iter().map(|what| format!("topic {}: {what}", topic.name)));
+            let until = "until its retention.ms and retention.bytes are set or deleted";
+            notes.push(format!("topic {} keeps all records {until}", topic.name));
         }
+        records.extend(config_records(*id, taken));
     }
-    records.extend(broker_records(state, node_id, &mut notes));
     records.extend(client_metrics_records(state, &mut notes));
     for ((entity, key), value) in &state.quotas {
         match quota_entity(entity) {
@@ -78,8 +87,10 @@ fn check_folders(directory: &KafkaDirectory, state: &State) -> Result<Vec<String
         let name = &partition.topic_partition;
         let is_known = partition.topic_id.is_some_and(|id| state.topics.contains_key(&id));
         match directory.transactions(partition)? {
-            // What belongs to no topic is removed at the first start.
-            _ if !is_known => {}
+            // The first start would remove it.
+            _ if !is_known => {
+                refused.push(format!("{name} belongs to no topic of the metadata: move it away if it is not wanted"))
+            }
             Transactions::Committed => {}
             Transactions::Open => {
                 refused.push(format!("{name} has an open transaction, and there are no transactions yet"))
@@ -125,59 +136,70 @@ fn partition_record(topic: TopicId, index: PartitionIndex, partition: &Partition
     }
 }
 
-fn config_records(id: TopicId, topic: &str, configs: &Configs, notes: &mut Vec<String>) -> Vec<Record> {
-    let (mut taken, mut is_kept) = (BTreeMap::new(), false);
+/// The settings of a topic that are served here, and those that are not.
+fn split_configs(configs: &Configs) -> (Configs, Vec<String>) {
+    let (mut taken, mut left_out) = (Configs::new(), Vec::new());
     for (name, value) in configs {
-        let one = BTreeMap::from([(name.clone(), value.clone())]);
-        match check_topic_configs(&one) {
+        match check_topic_configs(&BTreeMap::from([(name.clone(), value.clone())])) {
             Ok(()) => drop(taken.insert(name.clone(), value.clone())),
-            Err(reason) => {
-                notes.push(format!("topic {topic}: {name}={value} is left out: {reason}"));
-                is_kept = true;
-            }
+            Err(reason) => left_out.push(format!("{name}={value} is left out: {reason}")),
         }
     }
-    if is_kept {
-        taken.extend(KEPT.iter().map(|name| (name.to_string(), "-1".to_owned())));
-        notes.push(format!(
-            "topic {topic} keeps all records until its retention.ms and retention.bytes are set or deleted"
-        ));
-    }
-    let resource = ConfigResource::Topic(id);
-    let record = |(name, value)| Record::Config { resource: resource.clone(), name, value: Some(value) };
-    taken.into_iter().map(record).collect()
+    (taken, left_out)
 }
 
-/// Those of all brokers and of this one, one by one, as far as they can be changed at run time here.
+fn config_records(id: TopicId, configs: Configs) -> impl Iterator<Item = Record> {
+    let record = move |(name, value)| Record::Config { resource: ConfigResource::Topic(id), name, value: Some(value) };
+    configs.into_iter().map(record)
+}
+
+/// Those of all brokers and of this one, as far as they can be changed at run time here. One may need another: they are tried
+/// again as long as that helps.
 fn broker_records(state: &State, node_id: BrokerId, notes: &mut Vec<String>) -> Vec<Record> {
     let ours = node_id.to_string();
     let (broker, mut settings, mut records) = (BrokerConfig::default(), DynamicSettings::default(), Vec::new());
+    let mut pending = Vec::new();
     for (resource, configs) in &state.broker_configs {
-        for (name, value) in configs {
-            let (level, of) = match resource.as_str() {
-                "" => (DynamicLevel::Defaults, ConfigResource::Brokers),
-                id if id == ours => (DynamicLevel::Own, ConfigResource::Broker(node_id)),
-                other => {
-                    notes.push(format!("{name}={value} of broker {other} is left out: it is not this one"));
-                    continue;
-                }
-            };
-            let mut after = settings.clone();
-            let texts = match level {
-                DynamicLevel::Defaults => &mut after.defaults,
-                DynamicLevel::Own => &mut after.own,
-            };
-            texts.insert(name.clone(), value.clone());
-            match broker.check_dynamic(level, &settings, &after) {
-                Ok(()) => {
-                    settings = after;
-                    records.push(Record::Config { resource: of, name: name.clone(), value: Some(value.clone()) });
-                }
-                Err(refusal) => notes.push(format!("the broker's {name}={value} is left out: {refusal}")),
+        let (level, of) = match resource.as_str() {
+            "" => (DynamicLevel::Defaults, ConfigResource::Brokers),
+            id if id == ours => (DynamicLevel::Own, ConfigResource::Broker(node_id)),
+            other => {
+                notes.push(format!("the settings of broker {other} are left out: it is not this one"));
+                continue;
             }
+        };
+        pending.extend(configs.iter().map(|(name, value)| (level, of.clone(), name, value)));
+    }
+    loop {
+        let before = pending.len();
+        pending.retain(|(level, of, name, value)| {
+            let after = settings.with(*level, name, value);
+            let is_refused = broker.check_dynamic(*level, &settings, &after).is_err();
+            if !is_refused {
+                settings = after;
+                let value = Some(value.to_string());
+                records.push(Record::Config { resource: of.clone(), name: name.to_string(), value });
+            }
+            is_refused
+        });
+        if pending.len() == before {
+            break;
         }
     }
+    for (level, _, name, value) in pending {
+        let refusal = broker.check_dynamic(level, &settings, &settings.with(level, name, value)).err();
+        let refusal = refusal.map(|refusal| refusal.to_string()).unwrap_or_default();
+        notes.push(format!("the broker's {name}={value} is left out: {refusal}"));
+    }
     records
+}
+
+/// Whether a setting of brokers that says what goes and when is left out: topics that inherit it must not lose anything.
+fn is_retention_left_out(state: &State, taken: &[Record]) -> bool {
+    let is_taken =
+        |name: &str| taken.iter().any(|record| matches!(record, Record::Config { name: of, .. } if of == name));
+    let mut names = state.broker_configs.values().flat_map(Configs::keys);
+    names.any(|name| (name.starts_with("log.cleanup") || name.starts_with("log.retention")) && !is_taken(name))
 }
 
 fn client_metrics_records(state: &State, notes: &mut Vec<String>) -> Vec<Record> {

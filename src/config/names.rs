@@ -1,6 +1,6 @@
 //! Sentences about names that are not known.
 //!
-//! Invariants: each names the nearest known one, or says what the name is instead.
+//! Invariants: each names the nearest known one, if one is near, or says what the name is instead.
 
 use super::{broker_table, topic_table};
 
@@ -25,6 +25,9 @@ pub(super) fn is_of_one_listener(name: &str) -> bool {
 
 /// The sentence about a name that is not among `known`.
 pub(super) fn unknown_name(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
-    let nearest = known.min_by_key(|candidate| strsim::damerau_levenshtein(name, candidate));
-    format!("unknown {what} '{name}': did you mean '{}'?", nearest.unwrap_or_default())
+    let nearest = known.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate)).min();
+    match nearest.filter(|(distance, _)| *distance <= name.chars().count() / 2) {
+        Some((_, candidate)) => format!("unknown {what} '{name}': did you mean '{candidate}'?"),
+        None => format!("unknown {what} '{name}'"),
+    }
 }

@@ -73,22 +73,34 @@ fn unescaped(text: &str) -> String {
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
         let Some(escaped) = rest.chars().next() else { break };
-        let unicode = rest.get(1..5).and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
+        let unicode = unicode(rest);
         rest = &rest[escaped.len_utf8()..];
         match (escaped, unicode) {
             ('t', _) => out.push('\t'),
             ('n', _) => out.push('\n'),
             ('r', _) => out.push('\r'),
             ('f', _) => out.push('\u{c}'),
-            ('u', Some(character)) => {
+            ('u', Some((character, length))) => {
                 out.push(character);
-                rest = &rest[4..];
+                rest = &rest[length - 1..];
             }
             (other, _) => out.push(other),
         }
     }
     out.push_str(rest);
     out
+}
+
+/// The character that `uXXXX` at the front stands for, two of them where it is a pair of surrogates, and their length.
+fn unicode(rest: &str) -> Option<(char, usize)> {
+    let unit = |at: usize| u16::from_str_radix(rest.get(at..at + 4)?, 16).ok();
+    let first = unit(1)?;
+    if let Some(character) = char::from_u32(first.into()) {
+        return Some((character, 5));
+    }
+    let second = rest.get(5..7).filter(|escape| *escape == "\\u").and_then(|_| unit(7))?;
+    let character = char::decode_utf16([first, second]).next()?.ok()?;
+    Some((character, 11))
 }
 
 #[cfg(test)]
@@ -117,6 +129,7 @@ mod tests {
         assert_eq!(pairs("a=b\\\\\nc=d"), [("a".into(), "b\\".into()), ("c".into(), "d".into())]);
         assert_eq!(pairs("a\\=b=\\u0041\\t\\q\\u12"), [("a=b".into(), "A\tqu12".into())]);
         assert_eq!(pairs("a=b\\"), [("a".into(), "b".into())]);
+        assert_eq!(pairs("a=\\ud83d\\ude00\\ud83dx"), [("a".into(), "😀ud83dx".into())]);
     }
 
     #[test]
