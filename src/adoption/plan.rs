@@ -231,3 +231,33 @@ fn quota_entity(parts: &[(String, Option<String>)]) -> Option<QuotaEntity> {
     }
     Some(entity)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_brokers(configs: &[(&str, &str)]) -> (Vec<Record>, bool, Vec<String>) {
+        let configs = configs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let mut state = State::default();
+        state.broker_configs.insert(String::new(), configs);
+        let mut notes = Vec::new();
+        let records = broker_records(&state, BrokerId(1), &mut notes);
+        let is_left_out = is_retention_left_out(&state, &records);
+        (records, is_left_out, notes)
+    }
+
+    #[test]
+    fn settings_that_need_each_other_are_taken_together() {
+        let (records, _, notes) =
+            of_brokers(&[("max.connections.per.ip", "0"), ("max.connections.per.ip.overrides", "127.0.0.1:9")]);
+        assert_eq!((records.len(), notes.len()), (2, 0), "{notes:?}");
+    }
+
+    #[test]
+    fn a_policy_that_is_left_out_is_known_to_be() {
+        let (records, is_left_out, notes) = of_brokers(&[("log.cleanup.policy", "compact"), ("log.roll.ms", "5000")]);
+        assert!(is_left_out && records.len() == 1 && notes.len() == 1, "{notes:?}");
+        let (_, is_left_out, notes) = of_brokers(&[("log.retention.ms", "5000"), ("ssl.cipher.suites", "x")]);
+        assert!(!is_left_out && notes.len() == 1, "{notes:?}");
+    }
+}

@@ -52,7 +52,13 @@ impl KafkaDirectory {
             return Err(not_kafkas("it is one of Klamm's already"));
         }
         if !path.join(CLEAN_SHUTDOWN).exists() {
-            return Err(not_kafkas("its broker was not stopped in order: start and stop Apache Kafka there once more"));
+            return Err(not_kafkas(match path.join(KEPT_METADATA_FOLDER).exists() {
+                true => {
+                    "a take-over was cut off, and something else was started there since: remove __cluster_metadata-0, give \
+                     __cluster_metadata-0.kafka its name, and start and stop Apache Kafka there once more"
+                }
+                false => "its broker was not stopped in order: start and stop Apache Kafka there once more",
+            }));
         }
         let directory = KafkaDirectory { path: path.to_owned(), meta, _lock: None };
         if !directory.metadata_folder().is_dir() {
