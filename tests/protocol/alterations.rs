@@ -15,9 +15,10 @@ use kafka_protocol::messages::{
 };
 
 use crate::connect;
-use crate::support::batch::Batch;
+use crate::support::batch::{Batch, LOG_APPEND_TIME};
+use crate::support::broker::Broker;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, fetch, new_name, produce, text, values, wait_until_led};
+use crate::support::requests::{Topic, batches, fetch, new_name, produce, text, values, wait_until_led};
 
 const TOPIC: i8 = 2;
 const SET: i8 = 0;
@@ -222,6 +223,96 @@ fn kip_339_single_settings_of_a_topic_change_at_every_version() {
         assert_eq!(change(&mut client, version, &topic, &[("max.message.bytes", DELETE, None)]), (0, None));
         assert_eq!(produce(&mut client, 9, &topic, 0, Batch::of(&[&"x".repeat(400)]).build()).error_code, 0);
         expect_overrides(&mut client, &topic, &[("segment.ms", "60000")]);
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
+    i64::try_from(now.as_millis()).expect("64 bits are enough")
+}
+
+/// Sets or, without a value, deletes a setting of a topic.
+fn set(client: &mut Client, topic: &Topic, name: &str, value: Option<&str>) {
+    let operation = if value.is_some() { SET } else { DELETE };
+    assert_eq!(change(client, 1, topic, &[(name, operation, value)]), (0, None), "{name}");
+}
+
+#[test]
+fn settings_about_times_take_effect_while_the_topic_exists() {
+    let (_broker, mut client) = connect();
+    let topic = Topic::create(&mut client, 1, &[("retention.ms", "-1")]);
+    let produced_at =
+        |client: &mut Client, time| produce(client, 9, &topic, 0, Batch::at(&["a"], time).build()).error_code;
+    let invalid = ResponseError::InvalidTimestamp.code();
+    for (name, time) in
+        [("message.timestamp.before.max.ms", now() - 600_000), ("message.timestamp.after.max.ms", now() + 600_000)]
+    {
+        assert_eq!(produced_at(&mut client, time), 0, "{name}: by default");
+        set(&mut client, &topic, name, Some("60000"));
+        assert_eq!(produced_at(&mut client, time), invalid, "{name}: at once");
+        set(&mut client, &topic, name, None);
+        assert_eq!(produced_at(&mut client, time), 0, "{name}: no more");
+    }
+    for (value, bit) in [(Some("LogAppendTime"), LOG_APPEND_TIME), (None, 0)] {
+        set(&mut client, &topic, "message.timestamp.type", value);
+        let answer = produce(&mut client, 9, &topic, 0, Batch::at(&["b"], 1_700_000_000_000).build());
+        assert_eq!((answer.error_code, answer.log_append_time_ms > 0), (0, bit != 0));
+        let stored = batches(&fetch(&mut client, 12, &topic, 0, answer.base_offset));
+        assert_eq!(stored[0].attributes & LOG_APPEND_TIME, bit);
+        assert_eq!(stored[0].max_timestamp == 1_700_000_000_000, bit == 0);
+    }
+}
+
+#[test]
+fn settings_about_segments_and_retention_take_effect_while_the_topic_exists() {
+    let broker = Broker::start_ours(&["log.retention.check.interval.ms=100", "log.segment.delete.delay.ms=0"]);
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 1, &[("retention.ms", "-1")]);
+    let folder = broker.data().join(format!("{}-0", topic.name.as_str()));
+    let segments = || {
+        let names = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".log")).count()
+    };
+    let large = "x".repeat(600_000);
+    let append = |client: &mut Client, value: &str, time| {
+        assert_eq!(produce(client, 9, &topic, 0, Batch::at(&[value], time).build()).error_code, 0);
+    };
+    append(&mut client, &large, 1_000_000);
+    append(&mut client, &large, 1_000_000);
+    assert_eq!(segments(), 1, "a segment holds a GiB by default");
+    set(&mut client, &topic, "segment.bytes", Some("1048576"));
+    append(&mut client, &large, 1_000_000);
+    assert_eq!(segments(), 2, "segment.bytes");
+    append(&mut client, "small", 1_001_000);
+    assert_eq!(segments(), 2);
+    set(&mut client, &topic, "segment.ms", Some("5"));
+    append(&mut client, "small", 1_002_000);
+    assert_eq!(segments(), 3, "segment.ms");
+    set(&mut client, &topic, "index.interval.bytes", Some("0"));
+    for step in 0..4 {
+        set(&mut client, &topic, "segment.ms", Some("100000000"));
+        append(&mut client, "small", 1_003_000 + step);
+    }
+    set(&mut client, &topic, "segment.ms", Some("5"));
+    append(&mut client, "small", 1_005_000);
+    let index = folder.join("00000000000000000004.index");
+    assert!(std::fs::metadata(index).unwrap().len() >= 4 * 8, "index.interval.bytes: an entry for every batch");
+
+    let first = |client: &mut Client| fetch(client, 12, &topic, 0, 10).log_start_offset;
+    assert_eq!(first(&mut client), 0);
+    set(&mut client, &topic, "retention.bytes", Some("500000"));
+    wait_until("retention.bytes", || first(&mut client) == 2);
+    set(&mut client, &topic, "retention.ms", Some("1"));
+    wait_until("retention.ms", || first(&mut client) > 4);
+}
+
+/// Asks again until it is so, for at most 20 seconds.
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what} has no effect");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
