@@ -15,7 +15,7 @@ mod state;
 
 use crate::metadata::Record;
 use crate::quorum::{self, Quorum, QuorumConfig};
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Disk};
 use crate::storage::{self, KafkaDirectory};
 use crate::types::{BrokerId, ClusterId};
 use state::State;
@@ -90,7 +90,7 @@ fn plan_of(directory: &KafkaDirectory, clock: &Clock) -> Result<Plan, Error> {
 pub async fn take_over(path: &Path, clock: &Clock) -> Result<Plan, Error> {
     let directory = KafkaDirectory::open_to_change(path)?;
     let plan = plan_of(&directory, clock)?;
-    let config = QuorumConfig { node_id: plan.node_id, cluster_id: plan.cluster_id.clone() };
+    let config = QuorumConfig { node_id: plan.node_id, cluster_id: plan.cluster_id.clone(), disk: Disk::system() };
     let quorum = Quorum::open(&directory.room_for_metadata()?, config).await?;
     let decided_on = quorum.image().index;
     let proposed = quorum.propose(plan.records.clone(), decided_on).await;

@@ -26,7 +26,7 @@ use crate::net::Listener;
 use crate::partition::{self, PartitionManager};
 use crate::quorum::{self, Quorum, QuorumConfig};
 use crate::quota::ClientQuotas;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Disk};
 use crate::server::Server;
 use crate::storage::{self, DataDirectory};
 use crate::types::ClusterId;
@@ -109,20 +109,20 @@ impl Broker {
     /// # Errors
     /// What keeps it from starting.
     pub async fn start(config: BrokerConfig) -> Result<Broker, Error> {
-        Broker::start_at(config, Clock::system()).await
+        Broker::start_with(config, Clock::system(), Disk::system()).await
     }
 
-    /// As [`start`](Broker::start), by a clock of the caller's.
+    /// As [`start`](Broker::start), by a clock and on a disk of the caller's.
     ///
     /// # Errors
     /// What keeps it from starting.
-    pub async fn start_at(config: BrokerConfig, clock: Clock) -> Result<Broker, Error> {
+    pub async fn start_with(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<Broker, Error> {
         let config = Arc::new(config);
         let (listeners, bound) = bind(&config).await?;
-        let (directory, cluster_id) = open_directory(&config)?;
+        let (directory, cluster_id) = open_directory(&config, &disk)?;
         let cleanly_stopped = directory.was_cleanly_stopped();
         let metadata = config.data_dir.join(METADATA_FOLDER);
-        let quorum_config = QuorumConfig { node_id: config.node_id, cluster_id: cluster_id.clone() };
+        let quorum_config = QuorumConfig { node_id: config.node_id, cluster_id: cluster_id.clone(), disk };
         let quorum = Quorum::open(&metadata, quorum_config).await?;
         let controller = controller(&config, &quorum, &clock);
         controller.finalize_initial_features().await?;
@@ -239,8 +239,9 @@ fn fail(failure: &watch::Sender<Option<String>>, reason: String) {
     failure.send_if_modified(|known| known.is_none() && known.replace(reason).is_none());
 }
 
-fn open_directory(config: &BrokerConfig) -> Result<(DataDirectory, ClusterId), Error> {
-    let mut directory = DataDirectory::open(&config.data_dir, config.node_id)?;
+fn open_directory(config: &BrokerConfig, disk: &Disk) -> Result<(DataDirectory, ClusterId), Error> {
+    let mut directory =
+        DataDirectory::open_on(disk.clone(), &config.data_dir, config.node_id, storage::Tuning::default())?;
     // Partitions that the metadata does not know are removed at a start: without metadata that would be all of them.
     if !Quorum::exists(&config.data_dir.join(METADATA_FOLDER)) && !directory.partitions()?.is_empty() {
         return Err(Error::MetadataMissing { path: config.data_dir.clone() });

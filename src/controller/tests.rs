@@ -3,6 +3,7 @@ use super::*;
 use crate::config::DynamicSettings;
 use crate::metadata::{Endpoint, Feature, Partition, SecurityProtocol, Topic};
 use crate::quorum::QuorumConfig;
+use crate::runtime::Disk;
 use crate::types::{BrokerId, ClusterId, LeaderEpoch, PartitionEpoch, ProducerId, TimestampMs, TopicName};
 use uuid::Uuid;
 
@@ -299,7 +300,7 @@ fn config_rules() -> ConfigRules {
 }
 
 async fn controller(path: &std::path::Path) -> (Controller, Quorum) {
-    let config = QuorumConfig { node_id: BrokerId(1), cluster_id: ClusterId("cluster".into()) };
+    let config = QuorumConfig { node_id: BrokerId(1), cluster_id: ClusterId("cluster".into()), disk: Disk::system() };
     let quorum = Quorum::open(path, config).await.unwrap();
     let clock = Clock::manual(TimestampMs(7));
     (Controller::new(quorum.clone(), clock, DEFAULTS, config_rules()), quorum)

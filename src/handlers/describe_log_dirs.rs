@@ -30,9 +30,9 @@ pub(super) fn handle(services: &Services, client: &Client, request: DescribeLogD
     let path = services.data_directory();
     let directory = DescribeLogDirsResult::default().with_log_dir(StrBytes::from_string(path.display().to_string()));
     let directory = match services.partitions.space() {
-        Ok((total, usable)) => directory
-            .with_total_bytes(i64::try_from(total).unwrap_or(i64::MAX))
-            .with_usable_bytes(i64::try_from(usable).unwrap_or(i64::MAX))
+        Ok(space) => directory
+            .with_total_bytes(i64::try_from(space.total_bytes).unwrap_or(i64::MAX))
+            .with_usable_bytes(i64::try_from(space.free_bytes).unwrap_or(i64::MAX))
             .with_topics(topics(services, &request)),
         Err(_) => directory.with_error_code(ErrorCode::KafkaStorageError.code()),
     };

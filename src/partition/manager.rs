@@ -14,7 +14,7 @@ use super::due::DueSyncs;
 use super::{Error, LookupError, Partition};
 use crate::config::{BrokerConfig, DynamicSettings, LogConfig};
 use crate::metadata::{self, ClusterImage};
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Disk, Space};
 use crate::storage::{self, DataDirectory, Log};
 use crate::types::{BrokerId, PartitionIndex, TopicId, TopicName, TopicPartition};
 use arc_swap::{ArcSwap, Guard};
@@ -118,6 +118,7 @@ pub struct PartitionManager {
     /// With the settings from run time.
     config: watch::Sender<Arc<BrokerConfig>>,
     clock: Clock,
+    disk: Disk,
     /// Gone once the manager is closed.
     directory: Mutex<Option<DataDirectory>>,
     hosted: ArcSwap<Hosted>,
@@ -132,6 +133,7 @@ impl PartitionManager {
             local: config.node_id,
             config: watch::Sender::new(config),
             clock,
+            disk: directory.disk().clone(),
             directory: Mutex::new(Some(directory)),
             hosted: ArcSwap::default(),
             applied: watch::Sender::new(0),
@@ -154,13 +156,12 @@ impl PartitionManager {
         self.hosted.load()
     }
 
-    /// The file system of the data directory: bytes in all, and bytes that may still be written.
+    /// The room of the data directory's file system.
     ///
     /// # Errors
     /// What the system says.
-    pub fn space(&self) -> io::Result<(u64, u64)> {
-        let space = rustix::fs::statvfs(&self.config().data_dir)?;
-        Ok((space.f_blocks.saturating_mul(space.f_frsize), space.f_bavail.saturating_mul(space.f_frsize)))
+    pub fn space(&self) -> io::Result<Space> {
+        self.disk.space(&self.config().data_dir)
     }
 
     /// The partition of a topic by name.

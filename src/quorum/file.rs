@@ -12,13 +12,15 @@
 //! Invariants: a file comes to be, and is replaced, by a synced temporary file of a unique name, a rename and a sync of
 //! the folder; what a crash leaves of that is a `.tmp` file, removed at the next start.
 
+use super::QuorumConfig;
 use super::engine::FORMAT;
 use super::error::Error;
+use crate::runtime::Disk;
 use crate::types::{BrokerId, ClusterId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
@@ -43,6 +45,7 @@ struct Format {
 
 /// The locked folder of one node's quorum.
 pub(super) struct Folder {
+    disk: Disk,
     path: PathBuf,
     cluster_id: ClusterId,
     node_id: BrokerId,
@@ -51,13 +54,9 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Creates the folder if need be, locks it and clears what a crash left half written.
-    pub(super) fn open(path: &Path, node_id: BrokerId, cluster_id: ClusterId) -> Result<Folder, Error> {
-        if !path.is_dir() {
-            fs::create_dir_all(path).map_err(Error::io(path))?;
-            if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                sync_folder(parent).map_err(Error::io(parent))?;
-            }
-        }
+    pub(super) fn open(path: &Path, config: QuorumConfig) -> Result<Folder, Error> {
+        let QuorumConfig { node_id, cluster_id, disk } = config;
+        disk.create_folders(path).map_err(Error::io(path))?;
         let lock_path = path.join(".lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
         let lock = lock.map_err(Error::io(&lock_path))?;
@@ -66,7 +65,7 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Err(Error::Locked(path.into())),
             Err(TryLockError::Error(source)) => return Err(Error::Io { path: lock_path, source }),
         }
-        let folder = Folder { path: path.into(), cluster_id, node_id, _lock: lock };
+        let folder = Folder { disk, path: path.into(), cluster_id, node_id, _lock: lock };
         for name in folder.names()?.iter().filter(|name| name.ends_with(".tmp")) {
             folder.remove(name).map_err(Error::io(&folder.file(name)))?;
         }
@@ -76,6 +75,11 @@ impl Folder {
     /// The cluster that the folder belongs to.
     pub(super) fn cluster_id(&self) -> &ClusterId {
         &self.cluster_id
+    }
+
+    /// The disk that the folder's files are changed through.
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// The path of a file.
@@ -92,7 +96,7 @@ impl Folder {
 
     /// Removes a file; durable only after the folder's next sync.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.file(name))
+        self.disk.remove_file(&self.file(name))
     }
 
     /// Writes the frame of a header for this folder.
@@ -132,23 +136,23 @@ impl Folder {
     /// Writes and syncs what is to become the file `name`. Nothing has changed when this fails.
     pub(super) fn prepare(&self, name: &str, bytes: &[u8]) -> io::Result<Prepared> {
         let temporary = self.file(&format!("{name}.{}.tmp", Uuid::new_v4().simple()));
-        let written = write_synced(&temporary, bytes);
+        let written = self.disk.write_file(&temporary, bytes).and_then(|file| self.disk.sync_data(&file));
         if written.is_err() {
             // Best effort: the next start removes it otherwise.
-            let _ = fs::remove_file(&temporary);
+            let _ = self.disk.remove_file(&temporary);
         }
         written.map(|()| Prepared { temporary, path: self.file(name) })
     }
 
     /// Puts a prepared file in its place, durably.
     pub(super) fn put(&self, prepared: Prepared) -> io::Result<()> {
-        fs::rename(&prepared.temporary, &prepared.path)?;
+        self.disk.rename(&prepared.temporary, &prepared.path)?;
         self.sync()
     }
 
     /// Makes creations, renames and removals durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        sync_folder(&self.path)
+        self.disk.sync_folder(&self.path)
     }
 }
 
@@ -161,16 +165,6 @@ pub(super) struct Prepared {
 /// Whether the disk, or the quota, is full.
 pub(super) fn is_full(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().create_new(true).write(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 /// Appends a frame.

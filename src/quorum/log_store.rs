@@ -23,7 +23,6 @@ use super::supervision::Lifeline;
 use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftLogReader};
 use parking_lot::Mutex;
-use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -31,7 +30,6 @@ use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io;
 use std::ops::RangeBounds;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -120,7 +118,8 @@ impl Log {
         let file = File::options().read(true).write(true).open(&path).map_err(Error::io(&path))?;
         if end < bytes.len() {
             warn!(path = %path.display(), bytes = bytes.len() - end, "cut off what a crash left unfinished of the metadata log");
-            file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+            let cut = folder.disk().set_length(&file, end as u64).and_then(|()| folder.disk().sync_data(&file));
+            cut.map_err(Error::io(&path))?;
         }
         let grown = Arc::new(AtomicU64::new((end - first) as u64));
         Ok(Log { folder, file, end: end as u64, reserved_end: 0, grown, entries, purged, vote, poisoned: false })
@@ -136,11 +135,11 @@ impl Log {
             return Ok(());
         }
         let length = bytes.saturating_add(RESERVE_BYTES);
-        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.end, length) {
+        match self.folder.disk().reserve(&self.file, self.end, length) {
             Ok(()) => self.reserved_end = self.end + length,
             // Then a full disk shows when it is written to.
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-            Err(e) => return Err(e.into()),
+            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::OPNOTSUPP | Errno::NOSYS)) => {}
+            Err(e) => return Err(e),
         }
         Ok(())
     }
@@ -152,8 +151,8 @@ impl Log {
         let mut bytes = Vec::new();
         push_frame(&mut bytes, &serde_json::to_vec(&entries)?)?;
         self.write(|log| {
-            log.file.write_all_at(&bytes, log.end)?;
-            log.file.sync_data()?;
+            log.folder.disk().write_at(&log.file, &bytes, log.end)?;
+            log.folder.disk().sync_data(&log.file)?;
             log.end += bytes.len() as u64;
             log.grown.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             Ok(())

@@ -27,6 +27,7 @@ mod tests;
 pub use error::{Error, ProposeError};
 
 use crate::metadata::{ClusterImage, Record};
+use crate::runtime::Disk;
 use crate::types::{BrokerId, ClusterId, Offset};
 use engine::{Change, FORMAT, Raft, Retention, Verdict, single_voter};
 use file::Folder;
@@ -49,13 +50,15 @@ use tokio::sync::{oneshot, watch};
 /// How long the election and the replay of the log may take.
 const START_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Who takes part.
+/// Who takes part, and where.
 #[derive(Clone, Debug)]
 pub struct QuorumConfig {
     /// This node.
     pub node_id: BrokerId,
     /// The cluster; a log of another one is refused.
     pub cluster_id: ClusterId,
+    /// Where its files are changed.
+    pub disk: Disk,
 }
 
 /// A change that was made.
@@ -277,7 +280,7 @@ fn run(
 /// Opens the files, starts the engine, wins the election, and waits until everything committed is applied.
 async fn start(path: &Path, config: &QuorumConfig, retention: Retention, failure: &Failure) -> Result<Started, Error> {
     let node_id = u64::try_from(config.node_id.0).map_err(|_| Error::NodeId(config.node_id))?;
-    let folder = Arc::new(Folder::open(path, config.node_id, config.cluster_id.clone())?);
+    let folder = Arc::new(Folder::open(path, config.clone())?);
     let snapshots = Arc::new(SnapshotStore::open(folder.clone())?);
     let state_machine = StateMachine::open(snapshots, failure)?;
     let log = LogStore::open(folder.clone(), failure.lifeline("metadata log"))?;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 const SMALL: Retention = Retention { snapshot_every: 20, snapshot_bytes: u64::MAX, entries_kept: 5 };
 
 fn config() -> QuorumConfig {
-    QuorumConfig { node_id: BrokerId(1), cluster_id: ClusterId("cluster".into()) }
+    QuorumConfig { node_id: BrokerId(1), cluster_id: ClusterId("cluster".into()), disk: Disk::system() }
 }
 
 fn topic(number: u128) -> Record {
@@ -57,7 +57,7 @@ impl StoreBuilder<Engine, LogStore, StateMachine, (TempDir, Failure)> for Stores
         let folder = tempfile::tempdir().unwrap();
         let failure = Failure::new();
         let store = || {
-            let opened = Arc::new(Folder::open(folder.path(), config().node_id, config().cluster_id)?);
+            let opened = Arc::new(Folder::open(folder.path(), config())?);
             let snapshots = Arc::new(SnapshotStore::open(opened.clone())?);
             let state_machine = StateMachine::open(snapshots, &failure)?;
             Ok((LogStore::open(opened, failure.lifeline("log"))?, state_machine))
@@ -188,7 +188,7 @@ async fn a_log_cut_at_any_byte_keeps_every_whole_entry_and_takes_new_ones() {
         async move { store.try_get_log_entries(..).await.unwrap() }
     };
     let open_store = || {
-        let opened = Folder::open(folder.path(), config().node_id, config().cluster_id).unwrap();
+        let opened = Folder::open(folder.path(), config()).unwrap();
         LogStore::open(Arc::new(opened), Failure::new().lifeline("log")).unwrap()
     };
     let all = {
@@ -320,7 +320,7 @@ async fn a_log_that_begins_after_the_snapshot_ends_is_refused() {
 #[tokio::test]
 async fn an_older_snapshot_never_takes_the_place_of_a_newer_one() {
     let folder = tempfile::tempdir().unwrap();
-    let opened = Arc::new(Folder::open(folder.path(), config().node_id, config().cluster_id).unwrap());
+    let opened = Arc::new(Folder::open(folder.path(), config()).unwrap());
     let store = SnapshotStore::open(opened).unwrap();
     let at = |index| {
         let image = ClusterImage::new(config().cluster_id);
@@ -429,7 +429,7 @@ async fn several_quorums_live_in_one_process() {
     let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let mut quorums = Vec::new();
     for (folder, number) in folders.iter().zip(1..) {
-        let config = QuorumConfig { node_id: BrokerId(number), cluster_id: ClusterId::random() };
+        let config = QuorumConfig { node_id: BrokerId(number), cluster_id: ClusterId::random(), disk: Disk::system() };
         quorums.push(Quorum::open(folder.path(), config).await.unwrap());
     }
     for (quorum, count) in quorums.iter().zip(1..) {

@@ -193,7 +193,7 @@ impl<'a> Appender<'a> {
                 Err(source) => return Err(self.give_up(&self.io_error("open", source))),
             };
             self.state.active.set_file(file.clone());
-            self.state.writer = Some(Writer::new(file, self.state.active.end(), self.log.shared.tuning));
+            self.state.writer = Some(Writer::new(file, self.state.active.end(), &self.log.shared));
         }
         Ok(self.state.writer.as_mut().expect("made above"))
     }
@@ -236,7 +236,7 @@ impl<'a> Appender<'a> {
         closed.set_map(None);
         *closed.index().write() = None;
         let state = &mut *self.state;
-        state.writer = Some(Writer::new(file, 0, self.log.shared.tuning));
+        state.writer = Some(Writer::new(file, 0, &self.log.shared));
         state.active = active;
         state.progress = progress;
         state.first_timestamp = None;
@@ -250,26 +250,28 @@ impl<'a> Appender<'a> {
     /// Everything about a roll that can fail. What it did can be done again.
     fn close_and_create(&mut self, base_offset: Offset) -> Result<File, Error> {
         self.close_active()?;
-        let folder = self.log.folder();
-        snapshot::write(&segment::file_path(&folder, base_offset, segment::SNAPSHOT), &self.state.producers)?;
+        let (disk, folder) = (&self.log.shared.disk, self.log.folder());
+        snapshot::write(disk, &segment::file_path(&folder, base_offset, segment::SNAPSHOT), &self.state.producers)?;
         let path = segment::file_path(&folder, base_offset, segment::LOG);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path);
-        file.map_err(Error::io("create", &path))
+        disk.create(&path).map_err(Error::io("create", &path))
     }
 
     /// Trims the active segment and writes its index files. It can be appended to afterwards.
     pub(super) fn close_active(&mut self) -> Result<(), Error> {
-        let folder = self.log.folder();
+        let (disk, folder) = (&self.log.shared.disk, self.log.folder());
         let active = self.state.active.clone();
         let path = active.path(&folder, segment::LOG);
         let trimmed = match &mut self.state.writer {
             Some(writer) => writer.trim(),
-            None => File::options().write(true).open(&path).and_then(|file| file.set_len(active.end())),
+            None => {
+                let file = File::options().write(true).open(&path);
+                file.and_then(|file| disk.set_length(&file, active.end()))
+            }
         };
         trimmed.map_err(Error::io("trim", &path))?;
         if let Some(index) = active.index().write().as_mut() {
             index.push_time(active.base_offset, self.state.progress.largest);
-            index.write(&active.path(&folder, segment::INDEX), &active.path(&folder, segment::TIME_INDEX))?;
+            index.write(disk, &active.path(&folder, segment::INDEX), &active.path(&folder, segment::TIME_INDEX))?;
         }
         Ok(())
     }

@@ -3,30 +3,31 @@
 //! Invariants: a reader finds the old file or the new one, never a part; a replaced file is on disk when the call returns.
 //! Source: Kafka's `CheckpointFile`, `OffsetCheckpointFile`, `LeaderEpochCheckpointFile`.
 
+use crate::runtime::Disk;
 use crate::storage::Error;
 use crate::storage::segment::is_possible;
 use crate::types::{Offset, PartitionIndex, TopicName, TopicPartition};
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 const VERSION: i64 = 0;
 
 /// Replaces a file: written beside it, synced, renamed, the folder synced.
-pub(super) fn replace(path: &Path, contents: &[u8]) -> Result<(), Error> {
+pub(super) fn replace(disk: &Disk, path: &Path, contents: &[u8]) -> Result<(), Error> {
     let temporary = beside(path);
-    let mut file = File::create(&temporary).map_err(Error::io("create", &temporary))?;
-    file.write_all(contents).and_then(|()| file.sync_all()).map_err(Error::io("write", &temporary))?;
-    fs::rename(&temporary, path).map_err(Error::io("replace", path))?;
-    path.parent().map_or(Ok(()), sync_folder)
+    let written = disk.write_file(&temporary, contents).and_then(|file| disk.sync_data(&file));
+    written.map_err(Error::io("write", &temporary))?;
+    disk.rename(&temporary, path).map_err(Error::io("replace", path))?;
+    path.parent().map_or(Ok(()), |folder| sync_folder(disk, folder))
 }
 
 /// The same without waiting for the disk: atomic towards the end of this process, not towards a power cut.
-pub(super) fn replace_unsynced(path: &Path, contents: &[u8]) -> Result<(), Error> {
+pub(super) fn replace_unsynced(disk: &Disk, path: &Path, contents: &[u8]) -> Result<(), Error> {
     let temporary = beside(path);
-    fs::write(&temporary, contents).map_err(Error::io("write", &temporary))?;
-    fs::rename(&temporary, path).map_err(Error::io("replace", path))
+    disk.write_file(&temporary, contents).map_err(Error::io("write", &temporary))?;
+    disk.rename(&temporary, path).map_err(Error::io("replace", path))
 }
 
 fn beside(path: &Path) -> PathBuf {
@@ -36,8 +37,8 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 /// Makes creations, renames and removals in a folder last.
-pub(super) fn sync_folder(path: &Path) -> Result<(), Error> {
-    File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", path))
+pub(super) fn sync_folder(disk: &Disk, path: &Path) -> Result<(), Error> {
+    disk.sync_folder(path).map_err(Error::io("sync", path))
 }
 
 /// The contents of a text file; `None` when there is no file.
@@ -88,13 +89,13 @@ pub(super) fn read_lines(path: &Path) -> Result<Vec<String>, Error> {
 }
 
 /// Writes `topic partition offset` lines, sorted.
-pub(super) fn write_offsets(path: &Path, offsets: &HashMap<TopicPartition, Offset>) -> Result<(), Error> {
+pub(super) fn write_offsets(disk: &Disk, path: &Path, offsets: &HashMap<TopicPartition, Offset>) -> Result<(), Error> {
     let mut sorted: Vec<_> = offsets.iter().collect();
     sorted.sort_unstable();
     let lines = sorted
         .into_iter()
         .map(|(topic_partition, offset)| format!("{} {} {offset}", topic_partition.topic, topic_partition.partition));
-    replace(path, format_lines(lines).as_bytes())
+    replace(disk, path, format_lines(lines).as_bytes())
 }
 
 /// Reads what [`write_offsets`] or Kafka wrote.
@@ -123,7 +124,7 @@ mod tests {
         assert!(read_offsets(&path).unwrap().is_empty());
         let topic_partition = TopicPartition { topic: TopicName::new("orders").unwrap(), partition: PartitionIndex(3) };
         let offsets = HashMap::from([(topic_partition, Offset(42))]);
-        write_offsets(&path, &offsets).unwrap();
+        write_offsets(&Disk::system(), &path, &offsets).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "0\n1\norders 3 42\n");
         assert_eq!(read_offsets(&path).unwrap(), offsets);
     }

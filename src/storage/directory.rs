@@ -10,7 +10,7 @@
 //! Source: Kafka's `LogManager`, `LogDirUtils`, `PartitionMetadataFile`, `CleanShutdownFileHandler`.
 
 use crate::config::LogConfig;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Disk};
 use crate::storage::files::FileCache;
 use crate::storage::log::{Identity, Log, Shared};
 use crate::storage::properties::{self, FormattedBy, MetaProperties};
@@ -86,7 +86,15 @@ impl DataDirectory {
     /// # Errors
     /// As [`open`](DataDirectory::open).
     pub fn open_tuned(path: &Path, node_id: BrokerId, tuning: Tuning) -> Result<DataDirectory, Error> {
-        fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        DataDirectory::open_on(Disk::system(), path, node_id, tuning)
+    }
+
+    /// The same, on a disk of the caller's.
+    ///
+    /// # Errors
+    /// As [`open`](DataDirectory::open).
+    pub fn open_on(disk: Disk, path: &Path, node_id: BrokerId, tuning: Tuning) -> Result<DataDirectory, Error> {
+        disk.create_folders(path).map_err(Error::io("create", path))?;
         let lock = lock(path)?;
         let meta = MetaProperties::read(&path.join(properties::FILE_NAME))?;
         if let Some(meta) = &meta
@@ -101,8 +109,8 @@ impl DataDirectory {
         let marker = path.join(CLEAN_SHUTDOWN);
         let last_stop = if marker.exists() { LastStop::Clean } else { LastStop::Unclean };
         if last_stop == LastStop::Clean {
-            recovery::remove(&marker)?;
-            checkpoint::sync_folder(path)?;
+            recovery::remove(&disk, &marker)?;
+            checkpoint::sync_folder(&disk, path)?;
         }
         let tuning = Tuning { allocation: allocation_for(path, tuning.allocation), ..tuning };
         let directory = DataDirectory {
@@ -112,7 +120,7 @@ impl DataDirectory {
             meta,
             last_stop,
             offsets: Mutex::new(offsets),
-            shared: Arc::new(Shared { tuning, files: FileCache::new(tuning.open_segments_max) }),
+            shared: Arc::new(Shared { disk, tuning, files: FileCache::new(tuning.open_segments_max) }),
             removals: Mutex::default(),
         };
         directory.remove_leftovers()?;
@@ -127,6 +135,11 @@ impl DataDirectory {
     /// The directory's own id (KIP-858); `None` when it is new.
     pub fn directory_id(&self) -> Option<TopicId> {
         self.meta.as_ref().and_then(|meta| meta.directory_id)
+    }
+
+    /// The disk that it is changed through.
+    pub fn disk(&self) -> &Disk {
+        &self.shared.disk
     }
 
     /// Where it is.
@@ -150,7 +163,7 @@ impl DataDirectory {
             directory_id: Some(TopicId::random()),
             formatted_by: FormattedBy::Us,
         };
-        meta.write(&self.path.join(properties::FILE_NAME))?;
+        meta.write(&self.shared.disk, &self.path.join(properties::FILE_NAME))?;
         self.meta = Some(meta);
         Ok(())
     }
@@ -183,16 +196,19 @@ impl DataDirectory {
         let is_new = !folder.exists();
         if is_new {
             // Lines of an earlier topic of this name must not be taken for those of this one.
-            self.offsets.lock().forget(topic_partition, &self.path)?;
-            fs::create_dir(&folder).map_err(Error::io("create", &folder))?;
+            self.offsets.lock().forget(&self.shared.disk, topic_partition, &self.path)?;
+            self.shared.disk.create_folder(&folder).map_err(Error::io("create", &folder))?;
         }
         match read_topic_id(&folder)? {
-            None => write_topic_id(&folder, topic_id)?,
+            None => write_topic_id(&self.shared.disk, &folder, topic_id)?,
             Some(found) if found == topic_id => {}
             Some(found) => return Err(Error::OtherTopic { path: folder, found, expected: topic_id }),
         }
         let (checkpoints, high_watermark) = self.offsets.lock().of(topic_partition);
-        let recovered = recovery::recover(topic_partition, &folder, &config, self.last_stop, checkpoints)?;
+        let recovered = {
+            let disk = &self.shared.disk;
+            recovery::recover(disk, topic_partition, &folder, &config, self.last_stop, checkpoints)?
+        };
         let identity = Identity { topic_partition: topic_partition.clone(), topic_id, folder };
         let log = Log::new(identity, config, clock.clone(), self.shared.clone(), recovered);
         if is_new || self.last_stop == LastStop::Unclean {
@@ -249,7 +265,7 @@ impl DataDirectory {
         drop(waiting);
         let mut result = Ok(next);
         for (_, path) in due {
-            if let Err(error) = fs::remove_dir_all(&path) {
+            if let Err(error) = self.shared.disk.remove_folder(&path) {
                 result = Err(Error::io("remove", &path)(error));
             }
         }
@@ -272,7 +288,7 @@ impl DataDirectory {
                 .map(|(log, start)| (log.topic_partition().clone(), start))
                 .collect(),
         };
-        self.offsets.lock().replace(now, &self.path)
+        self.offsets.lock().replace(&self.shared.disk, now, &self.path)
     }
 
     /// Closes all logs and the directory, so that nothing needs recovery.
@@ -303,7 +319,11 @@ impl DataDirectory {
         match first_failure {
             Some(error) => Err(error),
             // The broker epoch is for a controller's eyes (KIP-966); −1 says that it is not known.
-            None => checkpoint::replace(&self.path.join(CLEAN_SHUTDOWN), br#"{"version":0,"brokerEpoch":-1}"#),
+            None => checkpoint::replace(
+                &self.shared.disk,
+                &self.path.join(CLEAN_SHUTDOWN),
+                br#"{"version":0,"brokerEpoch":-1}"#,
+            ),
         }
     }
 
@@ -311,7 +331,7 @@ impl DataDirectory {
         for name in folders(&self.path)?.iter().filter(|name| name.ends_with(DELETE)) {
             let path = self.path.join(name);
             info!(path = %path.display(), "removing what is left of a deleted partition");
-            fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+            self.shared.disk.remove_folder(&path).map_err(Error::io("remove", &path))?;
         }
         Ok(())
     }
@@ -324,7 +344,7 @@ impl DataDirectory {
         let topic = topic_partition.topic.as_str();
         let topic = &topic[..topic.len().min(FILE_NAME_BYTES_MAX - tail.len())];
         let renamed = self.path.join(format!("{topic}{tail}"));
-        fs::rename(folder, &renamed).map_err(Error::io("rename", folder))?;
+        self.shared.disk.rename(folder, &renamed).map_err(Error::io("rename", folder))?;
         Ok(renamed)
     }
 }
@@ -367,7 +387,7 @@ impl CheckpointFiles {
     }
 
     /// Writes what differs: a broker without news leaves the disk alone.
-    fn replace(&mut self, now: CheckpointFiles, folder: &Path) -> Result<(), Error> {
+    fn replace(&mut self, disk: &Disk, now: CheckpointFiles, folder: &Path) -> Result<(), Error> {
         let files = [
             (RECOVERY_POINTS, &mut self.recovery_points, now.recovery_points),
             (HIGH_WATERMARKS, &mut self.high_watermarks, now.high_watermarks),
@@ -375,7 +395,7 @@ impl CheckpointFiles {
         ];
         for (name, known, now) in files {
             if *known != now {
-                checkpoint::write_offsets(&folder.join(name), &now)?;
+                checkpoint::write_offsets(disk, &folder.join(name), &now)?;
                 *known = now;
             }
         }
@@ -388,7 +408,7 @@ impl CheckpointFiles {
         (Checkpoints { recovery_point, log_start }, self.high_watermarks.get(topic_partition).copied())
     }
 
-    fn forget(&mut self, topic_partition: &TopicPartition, folder: &Path) -> Result<(), Error> {
+    fn forget(&mut self, disk: &Disk, topic_partition: &TopicPartition, folder: &Path) -> Result<(), Error> {
         if [&self.recovery_points, &self.log_starts, &self.high_watermarks]
             .iter()
             .all(|o| !o.contains_key(topic_partition))
@@ -399,7 +419,7 @@ impl CheckpointFiles {
         for offsets in [&mut now.recovery_points, &mut now.log_starts, &mut now.high_watermarks] {
             offsets.remove(topic_partition);
         }
-        self.replace(now, folder)
+        self.replace(disk, now, folder)
     }
 }
 
@@ -474,7 +494,7 @@ fn read_topic_id(folder: &Path) -> Result<Option<TopicId>, Error> {
     id.map(Some).ok_or(Error::Corrupt { path, what: "no topic_id".into() })
 }
 
-fn write_topic_id(folder: &Path, topic_id: TopicId) -> Result<(), Error> {
+fn write_topic_id(disk: &Disk, folder: &Path, topic_id: TopicId) -> Result<(), Error> {
     let text = format!("version: 0\ntopic_id: {topic_id}\n");
-    checkpoint::replace_unsynced(&folder.join(PARTITION_METADATA), text.as_bytes())
+    checkpoint::replace_unsynced(disk, &folder.join(PARTITION_METADATA), text.as_bytes())
 }

@@ -4,6 +4,7 @@
 //! log's bytes ([`LeaderEpochs::sync`]).
 //! Source: Kafka's `LeaderEpochFileCache` (KIP-101, KIP-279, KIP-320).
 
+use crate::runtime::Disk;
 use crate::storage::Error;
 use crate::storage::checkpoint;
 use crate::types::{LeaderEpoch, Offset};
@@ -22,6 +23,7 @@ pub(super) struct EpochStart {
 /// The epochs, oldest first.
 #[derive(Debug)]
 pub(super) struct LeaderEpochs {
+    disk: Disk,
     path: PathBuf,
     entries: Vec<EpochStart>,
     synced: bool,
@@ -29,8 +31,8 @@ pub(super) struct LeaderEpochs {
 
 impl LeaderEpochs {
     /// Reads the file; none is the same as an empty one. Entries that do not rise are dropped, as Kafka does.
-    pub(super) fn open(path: PathBuf) -> Result<LeaderEpochs, Error> {
-        let mut epochs = LeaderEpochs { path, entries: Vec::new(), synced: true };
+    pub(super) fn open(disk: &Disk, path: PathBuf) -> Result<LeaderEpochs, Error> {
+        let mut epochs = LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), synced: true };
         for line in checkpoint::read_lines(&epochs.path)? {
             let parsed = line.split_once(' ').and_then(|(e, s)| Some((e.parse().ok()?, s.parse().ok()?)));
             let Some((epoch, start)) = parsed else {
@@ -119,14 +121,14 @@ impl LeaderEpochs {
     pub(super) fn save(&mut self) -> Result<(), Error> {
         self.synced = false;
         let lines = self.entries.iter().map(|e| format!("{} {}", e.epoch, e.start));
-        checkpoint::replace_unsynced(&self.path, checkpoint::format_lines(lines).as_bytes())
+        checkpoint::replace_unsynced(&self.disk, &self.path, checkpoint::format_lines(lines).as_bytes())
     }
 
     /// Makes the file's contents last; should its new name not, recovery finds the newer epochs in the batches.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
         if !self.synced {
             let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
-            file.sync_all().map_err(Error::io("sync", &self.path))?;
+            self.disk.sync_data(&file).map_err(Error::io("sync", &self.path))?;
             self.synced = true;
         }
         Ok(())
@@ -143,7 +145,7 @@ mod tests {
     use super::*;
 
     fn epochs(directory: &tempfile::TempDir, entries: &[(i32, i64)]) -> LeaderEpochs {
-        let mut epochs = LeaderEpochs::open(directory.path().join(FILE_NAME)).unwrap();
+        let mut epochs = LeaderEpochs::open(&Disk::system(), directory.path().join(FILE_NAME)).unwrap();
         entries.iter().for_each(|&(e, s)| epochs.assign(LeaderEpoch(e), Offset(s)).unwrap());
         epochs
     }
@@ -187,6 +189,6 @@ mod tests {
         assert_eq!(list(&epochs), [(2, 15)]);
         let path = directory.path().join(FILE_NAME);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "0\n1\n2 15\n");
-        assert_eq!(list(&LeaderEpochs::open(path).unwrap()), [(2, 15)]);
+        assert_eq!(list(&LeaderEpochs::open(&Disk::system(), path).unwrap()), [(2, 15)]);
     }
 }

@@ -9,6 +9,7 @@
 //! Source: Kafka's `MetaProperties`, `ProducerStateManager`, `TransactionIndex`, `Snapshots`.
 
 use crate::record::BatchView;
+use crate::runtime::Disk;
 use crate::storage::directory::{self, CLEAN_SHUTDOWN, FoundPartition, METADATA_FOLDER};
 use crate::storage::properties::{FILE_NAME, FormattedBy, MetaProperties};
 use crate::storage::{Error, checkpoint, segment, snapshot};
@@ -23,6 +24,7 @@ const SNAPSHOT: &str = ".checkpoint";
 /// Kafka's directory. Locked by this process where [`open_to_change`](KafkaDirectory::open_to_change) opened it.
 #[derive(Debug)]
 pub struct KafkaDirectory {
+    disk: Disk,
     path: PathBuf,
     meta: MetaProperties,
     _lock: Option<File>,
@@ -60,7 +62,7 @@ impl KafkaDirectory {
                 false => "its broker was not stopped in order: start and stop Apache Kafka there once more",
             }));
         }
-        let directory = KafkaDirectory { path: path.to_owned(), meta, _lock: None };
+        let directory = KafkaDirectory { disk: Disk::system(), path: path.to_owned(), meta, _lock: None };
         if !directory.metadata_folder().is_dir() {
             return Err(not_kafkas("there is no metadata log in it: name the directory of metadata.log.dir's broker"));
         }
@@ -94,7 +96,7 @@ impl KafkaDirectory {
     pub fn room_for_metadata(&self) -> Result<PathBuf, Error> {
         let room = self.path.join(format!("{METADATA_FOLDER}.tmp"));
         if room.exists() {
-            fs::remove_dir_all(&room).map_err(Error::io("remove", &room))?;
+            self.disk.remove_folder(&room).map_err(Error::io("remove", &room))?;
         }
         Ok(room)
     }
@@ -160,17 +162,17 @@ impl KafkaDirectory {
         if kept.exists() {
             // What is there under the first name is ours, of an attempt that was cut off.
             if metadata.exists() {
-                fs::remove_dir_all(&metadata).map_err(Error::io("remove", &metadata))?;
+                self.disk.remove_folder(&metadata).map_err(Error::io("remove", &metadata))?;
             }
         } else {
-            fs::rename(&metadata, &kept).map_err(Error::io("rename", &metadata))?;
-            checkpoint::sync_folder(&self.path)?;
+            self.disk.rename(&metadata, &kept).map_err(Error::io("rename", &metadata))?;
+            checkpoint::sync_folder(&self.disk, &self.path)?;
         }
         let made = self.path.join(format!("{METADATA_FOLDER}.tmp"));
-        fs::rename(&made, &metadata).map_err(Error::io("rename", &made))?;
-        checkpoint::sync_folder(&self.path)?;
+        self.disk.rename(&made, &metadata).map_err(Error::io("rename", &made))?;
+        checkpoint::sync_folder(&self.disk, &self.path)?;
         let meta = MetaProperties { formatted_by: FormattedBy::Us, ..self.meta };
-        meta.write(&self.path.join(FILE_NAME))
+        meta.write(&self.disk, &self.path.join(FILE_NAME))
     }
 
     fn metadata_folder(&self) -> PathBuf {

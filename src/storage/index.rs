@@ -9,6 +9,7 @@
 //! numbers (offset relative to the base offset, position), a time entry a 64 bit timestamp and a 32 bit relative offset.
 
 use crate::record::BatchInfo;
+use crate::runtime::Disk;
 use crate::storage::Error;
 use crate::types::{Offset, TimestampMs};
 use std::fs::{self, File};
@@ -131,18 +132,18 @@ impl Index {
     }
 
     /// Writes both files, replacing what is there. Not synced: a file that a crash cut is completed from the log.
-    pub(super) fn write(&self, offsets: &Path, times: &Path) -> Result<(), Error> {
+    pub(super) fn write(&self, disk: &Disk, offsets: &Path, times: &Path) -> Result<(), Error> {
         let bytes: Vec<u8> = (self.offsets.iter())
             .flat_map(|e| [e.relative.to_be_bytes(), e.position.to_be_bytes()])
             .flatten()
             .collect();
-        fs::write(offsets, bytes).map_err(Error::io("write", offsets))?;
+        disk.write_file(offsets, &bytes).map_err(Error::io("write", offsets))?;
         let mut bytes = Vec::with_capacity(self.times.len() * TIME_ENTRY_BYTES as usize);
         for entry in &self.times {
             bytes.extend_from_slice(&entry.timestamp.0.to_be_bytes());
             bytes.extend_from_slice(&entry.relative.to_be_bytes());
         }
-        fs::write(times, bytes).map_err(Error::io("write", times))
+        disk.write_file(times, &bytes).map_err(Error::io("write", times)).map(drop)
     }
 
     /// Reads both files of a segment of `size` bytes. What does not rise, and what lies beyond the segment, is left out
@@ -265,7 +266,7 @@ mod tests {
             let index = index(&steps);
             let directory = tempfile::tempdir().unwrap();
             let (offsets, times) = (directory.path().join("i"), directory.path().join("t"));
-            index.write(&offsets, &times).unwrap();
+            index.write(&Disk::system(), &offsets, &times).unwrap();
             prop_assert_eq!(&Index::read(&offsets, &times, u64::MAX).unwrap(), &index);
             let file = IndexFile::open(&offsets).unwrap();
             for probe in probes {
@@ -288,7 +289,7 @@ mod tests {
     fn the_files_are_big_endian_as_kafkas() {
         let directory = tempfile::tempdir().unwrap();
         let (offsets, times) = (directory.path().join("i"), directory.path().join("t"));
-        index(&[(1, 2, 3)]).write(&offsets, &times).unwrap();
+        index(&[(1, 2, 3)]).write(&Disk::system(), &offsets, &times).unwrap();
         assert_eq!(fs::read(&offsets).unwrap(), [0, 0, 0, 1, 0, 0, 0, 2]);
         assert_eq!(fs::read(&times).unwrap(), [0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
     }
@@ -297,7 +298,7 @@ mod tests {
     fn what_does_not_rise_or_lies_beyond_the_segment_is_left_out() {
         let directory = tempfile::tempdir().unwrap();
         let (offsets, times) = (directory.path().join("i"), directory.path().join("t"));
-        index(&[(1, 10, 1), (1, 10, 1), (1, 10, 1)]).write(&offsets, &times).unwrap();
+        index(&[(1, 10, 1), (1, 10, 1), (1, 10, 1)]).write(&Disk::system(), &offsets, &times).unwrap();
         let read = Index::read(&offsets, &times, 30).unwrap();
         assert_eq!((read.offsets.len(), read.times.len()), (2, 3));
         fs::write(&offsets, [0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 9, 0]).unwrap();

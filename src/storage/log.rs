@@ -10,7 +10,7 @@
 //! Called by the partitions: appends and reads inline, [`Log::flush`] and the maintenance calls where blocking is allowed.
 
 use crate::config::LogConfig;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Disk};
 use crate::storage::appender::{Accepted, Appender};
 use crate::storage::epochs::{self, LeaderEpochs};
 use crate::storage::files::FileCache;
@@ -35,6 +35,7 @@ use tracing::error;
 /// What all logs of a directory share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    pub(super) disk: Disk,
     pub(super) tuning: Tuning,
     pub(super) files: FileCache,
 }
@@ -282,18 +283,18 @@ impl Log {
                 }
                 other => other.map_err(Error::io("open", &path))?,
             };
-            file.sync_data().map_err(Error::io("sync", &path))?;
+            self.shared.disk.sync_data(&file).map_err(Error::io("sync", &path))?;
             if i + 1 < segments.len() {
                 segment.release_file();
             }
         }
         if names_unsynced {
-            checkpoint::sync_folder(&folder)?;
+            checkpoint::sync_folder(&self.shared.disk, &folder)?;
         }
         if self.folder_unsynced.swap(false, Ordering::AcqRel)
             && let Some(directory) = folder.parent()
         {
-            checkpoint::sync_folder(directory)?;
+            checkpoint::sync_folder(&self.shared.disk, directory)?;
         }
         self.epochs.write().sync()
     }
@@ -320,7 +321,7 @@ impl Log {
         if changed {
             let settled = appender.close_active();
             settled
-                .and_then(|()| snapshot::write(&snapshot_path, &appender.state().producers))
+                .and_then(|()| snapshot::write(&self.shared.disk, &snapshot_path, &appender.state().producers))
                 .inspect_err(|error| self.take_offline(error))?;
         }
         self.retire();

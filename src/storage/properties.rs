@@ -4,6 +4,7 @@
 //! Source: Kafka's `MetaProperties`, version 1. The line `klamm.format.version` is ours: Kafka passes over it, and a
 //! directory that Kafka wrote lacks it.
 
+use crate::runtime::Disk;
 use crate::storage::{Error, checkpoint};
 use crate::types::{BrokerId, ClusterId, TopicId};
 use std::path::Path;
@@ -67,13 +68,13 @@ impl MetaProperties {
     }
 
     /// Writes the file so that it lasts.
-    pub(super) fn write(&self, path: &Path) -> Result<(), Error> {
+    pub(super) fn write(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
         let mut text = format!("klamm.format.version={FORMAT_VERSION}\nversion={KAFKA_VERSION}\n");
         text += &format!("cluster.id={}\nnode.id={}\n", self.cluster_id, self.node_id);
         if let Some(id) = self.directory_id {
             text += &format!("directory.id={id}\n");
         }
-        checkpoint::replace(path, text.as_bytes())
+        checkpoint::replace(disk, path, text.as_bytes())
     }
 }
 
@@ -110,7 +111,7 @@ mod tests {
             directory_id: Some(TopicId::random()),
             formatted_by: FormattedBy::Us,
         };
-        written.write(&path).unwrap();
+        written.write(&Disk::system(), &path).unwrap();
         assert_eq!(MetaProperties::read(&path).unwrap(), Some(written));
     }
 

@@ -200,7 +200,7 @@ impl Log {
             return Ok(None);
         }
         let interval_bytes = self.config.load().index_interval_bytes;
-        let source = segment.source(&self.shared.files, &self.folder.load(), interval_bytes)?;
+        let source = segment.source(&self.shared, &self.folder.load(), interval_bytes)?;
         Ok(Some(Readable { log: self, segment, source, end }))
     }
 

@@ -10,6 +10,7 @@
 
 use crate::config::LogConfig;
 use crate::record::BatchInfo;
+use crate::runtime::Disk;
 use crate::storage::epochs::{self, LeaderEpochs};
 use crate::storage::headers::Headers;
 use crate::storage::index::{Index, Progress};
@@ -47,14 +48,15 @@ pub(super) enum LastStop {
 
 /// Opens the folder of a partition.
 pub(super) fn recover(
+    disk: &Disk,
     topic_partition: &TopicPartition,
     folder: &Path,
     config: &LogConfig,
     last_stop: LastStop,
     checkpoints: Checkpoints,
 ) -> Result<Recovered, Error> {
-    let recovery = Recovery { topic_partition, folder, config };
-    let mut files = Files::list(folder)?;
+    let recovery = Recovery { disk, topic_partition, folder, config };
+    let mut files = Files::list(disk, folder)?;
     if files.bases.is_empty() {
         let base = checkpoints.log_start.unwrap_or(Offset::ZERO);
         recovery.create_segment(base)?;
@@ -64,6 +66,7 @@ pub(super) fn recover(
 }
 
 struct Recovery<'a> {
+    disk: &'a Disk,
     topic_partition: &'a TopicPartition,
     folder: &'a Path,
     config: &'a LogConfig,
@@ -77,7 +80,7 @@ struct Files {
 
 impl Files {
     /// Lists the folder, and removes what an earlier process left on its way out.
-    fn list(folder: &Path) -> Result<Files, Error> {
+    fn list(disk: &Disk, folder: &Path) -> Result<Files, Error> {
         let mut names = Vec::new();
         for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
             let name = entry.map_err(Error::io("list", folder))?.file_name();
@@ -93,7 +96,7 @@ impl Files {
                 .iter()
                 .find_map(|ending| segment::parse_file_name(name, ending));
             if is_leftover || indexed.is_some_and(|base| bases.binary_search(&base).is_err()) {
-                remove(&folder.join(name))?;
+                remove(disk, &folder.join(name))?;
             }
         }
         Ok(Files { bases, snapshots })
@@ -220,7 +223,11 @@ impl Recovery<'_> {
             self.refuse_overlap(checked.active.progress.next_offset, &segments[place + 1])?;
             let mut index = checked.active.index;
             index.push_time(segment.base_offset, checked.active.progress.largest);
-            index.write(&segment.path(self.folder, segment::INDEX), &segment.path(self.folder, segment::TIME_INDEX))?;
+            index.write(
+                self.disk,
+                &segment.path(self.folder, segment::INDEX),
+                &segment.path(self.folder, segment::TIME_INDEX),
+            )?;
             place += 1;
         };
         if epochs_changed {
@@ -249,7 +256,7 @@ impl Recovery<'_> {
         if !scan::is_zero(&file, kept.end, segment.end()).map_err(Error::io("read", &path))? {
             return Ok(false);
         }
-        file.set_len(kept.end).map_err(Error::io("cut", &path))?;
+        self.disk.set_length(&file, kept.end).map_err(Error::io("cut", &path))?;
         segment.set_end(kept.end);
         Ok(true)
     }
@@ -275,7 +282,7 @@ impl Recovery<'_> {
             let count = after.len();
             warn!(%topic, %partition, %offset, count, bytes, "removed the segments after a broken batch");
         }
-        file.set_len(end).map_err(Error::io("cut", &path))?;
+        self.disk.set_length(&file, end).map_err(Error::io("cut", &path))?;
         after.iter().try_for_each(|s| self.remove_segment_files(s.base_offset))
     }
 
@@ -373,13 +380,13 @@ impl Recovery<'_> {
     /// `checked_from`; those above will be looked at anyway.
     fn open_epochs(&self, segments: &[Arc<Segment>], checked_from: Offset) -> Result<LeaderEpochs, Error> {
         let path = self.folder.join(epochs::FILE_NAME);
-        let mut epochs = match LeaderEpochs::open(path.clone()) {
+        let mut epochs = match LeaderEpochs::open(self.disk, path.clone()) {
             Ok(epochs) if epochs.latest().is_some() || segments.iter().all(|s| s.end() == 0) => return Ok(epochs),
             Ok(epochs) => epochs,
             Err(Error::Corrupt { path, what }) => {
                 warn!(path = %path.display(), what, "leader epochs made anew from the log");
-                remove(&path)?;
-                LeaderEpochs::open(path)?
+                remove(self.disk, &path)?;
+                LeaderEpochs::open(self.disk, path)?
             }
             Err(other) => return Err(other),
         };
@@ -405,7 +412,7 @@ impl Recovery<'_> {
         warn!(%topic, %partition, offset = %log_start, "the log ends below its start offset, begins anew there");
         segments.iter().try_for_each(|s| self.remove_segment_files(s.base_offset))?;
         for snapshot in std::mem::take(&mut files.snapshots) {
-            remove(&segment::file_path(self.folder, snapshot, segment::SNAPSHOT))?;
+            remove(self.disk, &segment::file_path(self.folder, snapshot, segment::SNAPSHOT))?;
         }
         epochs.truncate_from_end(Offset::ZERO)?;
         self.create_segment(log_start)?;
@@ -432,7 +439,7 @@ impl Recovery<'_> {
         for snapshot in snapshots {
             let begins_segment = segments.binary_search_by_key(snapshot, |s| s.base_offset).is_ok();
             if *snapshot > log_end || (!begins_segment && Some(snapshot) != newest) {
-                remove(&segment::file_path(self.folder, *snapshot, segment::SNAPSHOT))?;
+                remove(self.disk, &segment::file_path(self.folder, *snapshot, segment::SNAPSHOT))?;
             }
         }
         Ok(())
@@ -440,14 +447,14 @@ impl Recovery<'_> {
 
     fn remove_segment_files(&self, base: Offset) -> Result<(), Error> {
         for ending in segment::ENDINGS {
-            remove(&segment::file_path(self.folder, base, ending))?;
+            remove(self.disk, &segment::file_path(self.folder, base, ending))?;
         }
         Ok(())
     }
 
     fn create_segment(&self, base: Offset) -> Result<(), Error> {
         let path = segment::file_path(self.folder, base, segment::LOG);
-        File::create(&path).map_err(Error::io("create", &path)).map(drop)
+        self.disk.create(&path).map_err(Error::io("create", &path)).map(drop)
     }
 
     fn open_log_file(&self, base: Offset) -> Result<File, Error> {
@@ -471,8 +478,8 @@ fn fresh_positions(log_start: Offset, log_end: Offset, log_end_bytes: u64, epoch
 }
 
 /// Removes a file, if it is there.
-pub(super) fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_file(path) {
+pub(super) fn remove(disk: &Disk, path: &Path) -> Result<(), Error> {
+    match disk.remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.map_err(Error::io("remove", path)),
     }

@@ -7,12 +7,12 @@
 //!
 //! Source: Kafka's `UnifiedLog.deleteOldSegments`. Called by a maintenance task where blocking is allowed.
 
+use crate::runtime::Disk;
 use crate::storage::appender::Appender;
 use crate::storage::log::Log;
 use crate::storage::segment::{self, Segment};
 use crate::storage::{Error, ReadError, recovery};
 use crate::types::{Offset, TimestampMs, TopicPartition};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Log {
         drop(waiting);
         let mut result = Ok(next);
         for (_, path) in due {
-            if let Err(error) = recovery::remove(&path) {
+            if let Err(error) = recovery::remove(&self.shared.disk, &path) {
                 result = Err(error);
             }
         }
@@ -101,7 +101,7 @@ impl Log {
         let due = TimestampMs(now.0.saturating_add(delay));
         for ending in segment::ENDINGS {
             let path = segment.path(&folder, ending);
-            if let Some(renamed) = rename_deleted(&path)? {
+            if let Some(renamed) = rename_deleted(&self.shared.disk, &path)? {
                 self.deletions.lock().push((due, renamed));
             }
         }
@@ -109,12 +109,13 @@ impl Log {
     }
 }
 
-fn rename_deleted(path: &Path) -> Result<Option<PathBuf>, Error> {
+fn rename_deleted(disk: &Disk, path: &Path) -> Result<Option<PathBuf>, Error> {
     let mut renamed = path.as_os_str().to_owned();
     renamed.push(segment::DELETED);
-    match fs::rename(path, &renamed) {
+    let renamed = PathBuf::from(renamed);
+    match disk.rename(path, &renamed) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        other => other.map(|()| Some(renamed.into())).map_err(Error::io("rename", path)),
+        other => other.map(|()| Some(renamed)).map_err(Error::io("rename", path)),
     }
 }
 

@@ -6,10 +6,12 @@
 //! * a segment holds its own descriptor while it has bytes that were not synced, so that a failed sync is seen on it;
 //!   otherwise its file is opened through the bounded [`FileCache`].
 
+use crate::runtime::Disk;
 use crate::storage::Error;
-use crate::storage::files::{FileCache, OpenSegment};
+use crate::storage::files::OpenSegment;
 use crate::storage::headers::Headers;
 use crate::storage::index::{self, Index, IndexFile, Progress};
+use crate::storage::log::Shared;
 use crate::storage::map::Map;
 use crate::types::{Offset, TimestampMs};
 use arc_swap::ArcSwapOption;
@@ -179,24 +181,19 @@ impl Segment {
 
     /// The file and the index of a closed segment, from the cache or opened. Index files that are missing, short or
     /// wrong are written anew from the log.
-    pub(super) fn open(
-        &self,
-        cache: &FileCache,
-        folder: &Path,
-        interval_bytes: u32,
-    ) -> Result<Arc<OpenSegment>, Error> {
-        cache.get_or_open(self.key, || {
+    pub(super) fn open(&self, shared: &Shared, folder: &Path, interval_bytes: u32) -> Result<Arc<OpenSegment>, Error> {
+        shared.files.get_or_open(self.key, || {
             let path = self.path(folder, LOG);
             let file = match self.own_file() {
                 Some(file) => file,
                 None => Arc::new(File::open(&path).map_err(Error::io("open", &path))?),
             };
-            self.repair_index_files(&file, folder, interval_bytes)?;
+            self.repair_index_files(&shared.disk, &file, folder, interval_bytes)?;
             Ok(OpenSegment { file, index: IndexFile::open(&self.path(folder, INDEX))? })
         })
     }
 
-    fn repair_index_files(&self, file: &File, folder: &Path, interval_bytes: u32) -> Result<(), Error> {
+    fn repair_index_files(&self, disk: &Disk, file: &File, folder: &Path, interval_bytes: u32) -> Result<(), Error> {
         let (offsets, times) = (self.path(folder, INDEX), self.path(folder, TIME_INDEX));
         let (mut index, progress) = self.load_index(file, folder, interval_bytes)?;
         index.push_time(self.base_offset, progress.largest);
@@ -209,7 +206,7 @@ impl Segment {
         .all(|(path, bytes)| path.metadata().is_ok_and(|m| m.len() == *bytes));
         if !lengths_agree || index != self.read_index_files(folder)? {
             warn!(path = %offsets.display(), "the indexes of a segment were missing, short or wrong, and are made anew");
-            index.write(&offsets, &times)?;
+            index.write(disk, &offsets, &times)?;
         }
         Ok(())
     }
@@ -286,9 +283,9 @@ impl Source {
 
 impl Segment {
     /// Opens what is needed to read.
-    pub(super) fn source(&self, cache: &FileCache, folder: &Path, interval_bytes: u32) -> Result<Source, Error> {
+    pub(super) fn source(&self, shared: &Shared, folder: &Path, interval_bytes: u32) -> Result<Source, Error> {
         if self.index.read().is_none() {
-            return Ok(Source::Closed(self.open(cache, folder, interval_bytes)?));
+            return Ok(Source::Closed(self.open(shared, folder, interval_bytes)?));
         }
         let file = match self.own_file() {
             Some(file) => file,

@@ -10,6 +10,7 @@
 //! Only the last batch of a producer is kept, as in Kafka: its earlier ones are known again only by replay.
 //! Source: Kafka's `ProducerStateManager.writeSnapshot`.
 
+use crate::runtime::Disk;
 use crate::storage::Error;
 use crate::storage::producers::{Entry, Producers, StoredBatch};
 use crate::storage::segment::is_possible;
@@ -22,8 +23,8 @@ const HEADER_BYTES: usize = 10;
 const ENTRY_BYTES: usize = 46;
 
 /// Writes the state. Not synced: appends wait for it, and the CRC finds a file that a crash cut.
-pub(super) fn write(path: &Path, producers: &Producers) -> Result<(), Error> {
-    fs::write(path, encode(producers)).map_err(Error::io("write", path))
+pub(super) fn write(disk: &Disk, path: &Path, producers: &Producers) -> Result<(), Error> {
+    disk.write_file(path, &encode(producers)).map_err(Error::io("write", path)).map(drop)
 }
 
 /// Reads a state.
@@ -132,7 +133,7 @@ mod tests {
     fn a_state_comes_back_with_each_producers_last_batch() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("00000000000000000043.snapshot");
-        write(&path, &some()).unwrap();
+        write(&Disk::system(), &path, &some()).unwrap();
         assert_eq!(read(&path).unwrap(), some());
     }
 

@@ -7,10 +7,12 @@
 //!
 //! Where the file system refuses to allocate, there is no map, and positioned writes extend the file.
 
+use crate::runtime::Disk;
+use crate::storage::error::is_disk_full;
+use crate::storage::log::Shared;
 use crate::storage::map::MapWriter;
 use crate::storage::segment::Segment;
 use crate::storage::{Allocation, Tuning};
-use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -20,11 +22,10 @@ use tracing::info;
 /// Allocation ahead begins with this and doubles.
 const CHUNK_BYTES_MIN: u64 = 64 << 10;
 const CHUNK_BYTES_MAX: u64 = 64 << 20;
-/// `IOV_MAX` of Linux.
-const SLICES_MAX: usize = 1024;
 
 #[derive(Debug)]
 pub(super) struct Writer {
+    disk: Disk,
     file: Arc<File>,
     /// Bytes stored.
     end: u64,
@@ -46,12 +47,13 @@ enum MapState {
 
 impl Writer {
     /// Writes on at `end`, which is also the length of the file.
-    pub(super) fn new(file: Arc<File>, end: u64, tuning: Tuning) -> Writer {
+    pub(super) fn new(file: Arc<File>, end: u64, shared: &Shared) -> Writer {
+        let (disk, tuning) = (shared.disk.clone(), shared.tuning);
         let (allocated, map) = match tuning.allocation {
             Allocation::Ahead => (Some(end), MapState::NotYet),
             Allocation::Never => (None, MapState::Refused),
         };
-        Writer { file, end, allocated, map, map_is_lent: false, tuning }
+        Writer { disk, file, end, allocated, map, map_is_lent: false, tuning }
     }
 
     /// Makes room for `bytes` more in a segment that will grow to `segment_bytes` at most.
@@ -65,21 +67,21 @@ impl Writer {
             let ahead = allocated + allocated.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
             let target = ahead.min(segment_bytes).max(needed);
             let result = match self.allocate(allocated, target) {
-                Err(Errno::NOSPC | Errno::DQUOT) if target > needed => self.allocate(allocated, needed),
+                Err(e) if is_disk_full(&e) && target > needed => self.allocate(allocated, needed),
                 other => other,
             };
             match result {
                 Ok(()) => {}
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.give_up_allocating(),
-                Err(error) => return Err(error.into()),
+                Err(e) if cannot_allocate(&e) => self.give_up_allocating(),
+                Err(error) => return Err(error),
             }
         }
         self.map_when_large(segment_bytes);
         Ok(())
     }
 
-    fn allocate(&mut self, from: u64, to: u64) -> Result<(), Errno> {
-        rustix::io::retry_on_intr(|| rustix::fs::fallocate(&*self.file, FallocateFlags::empty(), from, to - from))?;
+    fn allocate(&mut self, from: u64, to: u64) -> io::Result<()> {
+        self.disk.allocate(&self.file, from, to)?;
         self.allocated = Some(to);
         if let MapState::Mapped(map) = &mut self.map
             && map.set_allocated(to).is_err()
@@ -115,11 +117,7 @@ impl Writer {
         let end = self.end + bytes;
         match &mut self.map {
             MapState::Mapped(map) if bytes < self.tuning.map_below_bytes && map.reaches(end) => {
-                let mut position = self.end;
-                for piece in pieces {
-                    map.store(position, piece);
-                    position += piece.len() as u64;
-                }
+                self.disk.store_by_map(&self.file, pieces, self.end, |position, piece| map.store(position, piece))?;
             }
             _ => self.write(pieces)?,
         }
@@ -129,17 +127,7 @@ impl Writer {
 
     fn write<'a>(&self, pieces: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
         let mut slices: Vec<IoSlice<'_>> = pieces.filter(|piece| !piece.is_empty()).map(IoSlice::new).collect();
-        let (mut rest, mut position) = (&mut slices[..], self.end);
-        while !rest.is_empty() {
-            let some = &rest[..rest.len().min(SLICES_MAX)];
-            let written = rustix::io::retry_on_intr(|| rustix::io::pwritev(&*self.file, some, position))?;
-            if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            position += written as u64;
-            IoSlice::advance_slices(&mut rest, written);
-        }
-        Ok(())
+        self.disk.write_slices_at(&self.file, &mut slices, self.end)
     }
 
     /// Lets readers of the map see what is stored.
@@ -163,7 +151,7 @@ impl Writer {
 
     /// Gives back what was allocated beyond the end.
     pub(super) fn trim(&mut self) -> io::Result<()> {
-        self.file.set_len(self.end)?;
+        self.disk.set_length(&self.file, self.end)?;
         if self.allocated.is_some() {
             self.allocated = Some(self.end);
         }
@@ -172,4 +160,9 @@ impl Writer {
             MapState::NotYet | MapState::Refused => Ok(()),
         }
     }
+}
+
+/// Whether the file system does not know how to allocate.
+fn cannot_allocate(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::NOSYS))
 }

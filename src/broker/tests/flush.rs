@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::partition::Partition;
+use crate::runtime::Disk;
 use crate::types::{Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence};
 
 const KAFKA_STORAGE_ERROR: i16 = 56;
@@ -367,7 +368,7 @@ async fn what_a_crash_left_is_synced_before_it_is_read() {
 async fn records_are_synced_when_they_are_as_old_as_flush_ms_lets_them_be() {
     let data = tempfile::tempdir().unwrap();
     let clock = Clock::manual(Clock::system().now());
-    let broker = Broker::start_at(config(&data), clock.clone()).await.unwrap();
+    let broker = Broker::start_with(config(&data), clock.clone(), Disk::system()).await.unwrap();
     create(&broker, "aged", &[("flush.ms", "60000")]).await;
     let (aged, minute) = (partition(&broker, "aged"), Duration::from_secs(60));
     let look = || broker.partitions.find_old_records();
