@@ -16,6 +16,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// An interval of 0, which some of Kafka's settings allow, would keep a processor and the disk busy with nothing else.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
+/// A disk that takes gigabytes a second moves recovery points many times in it; what is read after a crash grows by one
+/// second's bytes.
+const CHECKPOINT_PAUSE: Duration = Duration::from_secs(1);
+
 /// What nobody waits for.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -90,6 +94,16 @@ pub(super) async fn sync_old(partitions: Arc<PartitionManager>) {
             // A topic may have got another setting.
             changed = applied.changed() => if changed.is_err() { return },
         }
+    }
+}
+
+/// Writes down the recovery points that moved because much was synced.
+pub(super) async fn checkpoint_recovery_points(partitions: Arc<PartitionManager>) {
+    loop {
+        partitions.recovery_points_moved().await;
+        let moved = partitions.clone();
+        on_blocking_pool(move || moved.checkpoint()).await;
+        tokio::time::sleep(CHECKPOINT_PAUSE).await;
     }
 }
 

@@ -149,13 +149,14 @@ impl Broker {
         for (interval, work) in [
             (storage.retention_check_interval, PartitionManager::delete_old_segments as fn(&PartitionManager)),
             (storage.producer_expiry_check_interval, PartitionManager::expire_producers),
-            (checkpoints, PartitionManager::sync),
+            (checkpoints, PartitionManager::move_recovery_points),
             (storage.retention_check_interval.min(ROOM_CHECK_INTERVAL), PartitionManager::open_waiting),
         ] {
             broker.watch_over(housekeeping::repeat(interval, broker.partitions.clone(), work));
         }
         broker.watch_over(housekeeping::sync_due(broker.partitions.clone()));
         broker.watch_over(housekeeping::sync_old(broker.partitions.clone()));
+        broker.watch_over(housekeeping::checkpoint_recovery_points(broker.partitions.clone()));
         broker.watch_quorum();
         for (listener, bound) in listeners.into_iter().zip(&broker.bound) {
             broker.server.serve(listener, bound.name.clone());

@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 pub(super) struct DueSyncs {
     queue: Mutex<VecDeque<Arc<Partition>>>,
     news: Notify,
+    recovery_points: Notify,
 }
 
 impl DueSyncs {
@@ -40,6 +41,16 @@ impl DueSyncs {
     /// Waits until something was queued.
     pub(super) async fn news(&self) {
         self.news.notified().await;
+    }
+
+    /// A recovery point moved in a sync, and is to be written down.
+    pub(super) fn note_recovery_point(&self) {
+        self.recovery_points.notify_one();
+    }
+
+    /// Waits until a recovery point moved.
+    pub(super) async fn recovery_points_moved(&self) {
+        self.recovery_points.notified().await;
     }
 }
 

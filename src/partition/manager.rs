@@ -362,14 +362,24 @@ impl PartitionManager {
         }
     }
 
-    /// Syncs what was written, and checkpoints how far: what is synced need not be looked at after a crash. Blocks on the
-    /// disk.
-    pub fn sync(&self) {
+    /// Syncs what was written, and lets all recovery points follow: what lies below need not be looked at after a crash.
+    /// Blocks on the disk.
+    pub fn move_recovery_points(&self) {
         for partition in self.online() {
-            if let Err(e) = partition.sync() {
+            if let Err(e) = partition.move_recovery_point() {
                 error!(topic_partition = %partition.topic_partition(), error = %e, "a log could not be synced");
             }
         }
+        self.checkpoint();
+    }
+
+    /// Waits until a recovery point moved by itself, because much was synced, and is to be written down.
+    pub async fn recovery_points_moved(&self) {
+        self.due.recovery_points_moved().await;
+    }
+
+    /// Writes the checkpoints. Blocks on the disk.
+    pub fn checkpoint(&self) {
         if let Some(directory) = &*self.directory.lock()
             && let Err(e) = directory.checkpoint(&logs(&self.hosted.load()))
         {

@@ -44,10 +44,30 @@ impl Partition {
     /// # Errors
     /// The log is offline now, which was logged.
     pub(super) fn sync(self: &Arc<Self>) -> Result<(), storage::Error> {
+        if self.log.synced() >= self.log.positions().log_end {
+            return Ok(());
+        }
+        let recovery_point = self.log.recovery_point();
+        let flushed = self.log.flush();
+        if self.log.recovery_point() > recovery_point {
+            self.due.note_recovery_point();
+        }
+        self.follow_sync(flushed)
+    }
+
+    /// The same, and moves the recovery point to what is synced then, for the caller to write down. Blocks on the disk.
+    ///
+    /// # Errors
+    /// As [`sync`](Partition::sync).
+    pub(super) fn move_recovery_point(self: &Arc<Self>) -> Result<(), storage::Error> {
         if self.log.recovery_point() >= self.log.positions().log_end {
             return Ok(());
         }
-        let synced = self.log.flush().and_then(|place| self.note_synced(place));
+        self.follow_sync(self.log.flush_and_move_recovery_point())
+    }
+
+    fn follow_sync(self: &Arc<Self>, flushed: Result<Place, storage::Error>) -> Result<(), storage::Error> {
+        let synced = flushed.and_then(|place| self.note_synced(place));
         match &synced {
             Ok(SyncNeed::Due) => self.ask_for_sync(),
             Ok(SyncNeed::NotDue) => {}
@@ -74,7 +94,7 @@ impl Partition {
     pub(super) fn sync_if_old(self: &Arc<Self>, now: TimestampMs) -> Option<Duration> {
         let age_max = self.log.config().flush_age_max?;
         let log_end = self.log.positions().log_end;
-        if self.log.recovery_point() >= log_end {
+        if self.log.synced() >= log_end {
             return Some(age_max);
         }
         let elapsed = now.0.saturating_sub(self.log.last_sync().0);
@@ -100,13 +120,13 @@ impl Partition {
 
     /// Whether a sync of what is in the log was asked for, or would be.
     pub(super) fn awaited_sync(&self) -> SyncNeed {
-        let (log_end, synced) = (self.log.positions().log_end, self.log.recovery_point());
+        let (log_end, synced) = (self.log.positions().log_end, self.log.synced());
         self.durability.sync(log_end, synced, self.log.config().flush_records)
     }
 
     /// Lets the log's end be acknowledged, unless the disk comes first.
     pub(super) fn move_durable_end(&self, log: &Appender<'_>, config: &LogConfig) -> SyncNeed {
-        self.durability.appended(log.positions().log_end, self.log.recovery_point(), config.flush_records)
+        self.durability.appended(log.positions().log_end, self.log.synced(), config.flush_records)
     }
 
     /// The log is on disk up to `place`. Whether it must be synced again.

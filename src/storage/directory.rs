@@ -288,7 +288,14 @@ impl DataDirectory {
                 .map(|(log, start)| (log.topic_partition().clone(), start))
                 .collect(),
         };
-        self.offsets.lock().replace(&self.shared.disk, now, &self.path)
+        let mut offsets = self.offsets.lock();
+        offsets.replace(&self.shared.disk, now, &self.path)?;
+        for log in logs {
+            if let Some(recovery_point) = offsets.recovery_points.get(log.topic_partition()) {
+                log.remove_passed_snapshots(*recovery_point);
+            }
+        }
+        Ok(())
     }
 
     /// Closes all logs and the directory, so that nothing needs recovery.

@@ -133,17 +133,8 @@ impl Index {
 
     /// Writes both files, replacing what is there. Not synced: a file that a crash cut is completed from the log.
     pub(super) fn write(&self, disk: &Disk, offsets: &Path, times: &Path) -> Result<(), Error> {
-        let bytes: Vec<u8> = (self.offsets.iter())
-            .flat_map(|e| [e.relative.to_be_bytes(), e.position.to_be_bytes()])
-            .flatten()
-            .collect();
-        disk.write_file(offsets, &bytes).map_err(Error::io("write", offsets))?;
-        let mut bytes = Vec::with_capacity(self.times.len() * TIME_ENTRY_BYTES as usize);
-        for entry in &self.times {
-            bytes.extend_from_slice(&entry.timestamp.0.to_be_bytes());
-            bytes.extend_from_slice(&entry.relative.to_be_bytes());
-        }
-        disk.write_file(times, &bytes).map_err(Error::io("write", times)).map(drop)
+        disk.write_file(offsets, &offset_bytes(&self.offsets)).map_err(Error::io("write", offsets))?;
+        disk.write_file(times, &time_bytes(&self.times)).map_err(Error::io("write", times)).map(drop)
     }
 
     /// Reads both files of a segment of `size` bytes. What does not rise, and what lies beyond the segment, is left out
@@ -173,6 +164,98 @@ impl Index {
             index.times.push(entry);
         }
         Ok(index)
+    }
+}
+
+/// How many entries of the segment at `base_offset` are in its files, which are not longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SavedIndex {
+    pub(super) base_offset: Offset,
+    pub(super) offsets: usize,
+    pub(super) times: usize,
+}
+
+/// The entries that are not in the files yet.
+#[derive(Debug)]
+pub(super) struct Unsaved {
+    saved: SavedIndex,
+    offsets: Vec<OffsetEntry>,
+    times: Vec<TimeEntry>,
+}
+
+impl SavedIndex {
+    /// What is in the files of the segment at `base_offset` and agrees with its index. What does not is cut off.
+    pub(super) fn agreeing(
+        disk: &Disk,
+        base_offset: Offset,
+        index: &Index,
+        offsets: &Path,
+        times: &Path,
+    ) -> Result<Self, Error> {
+        let found = Index::read(offsets, times, u64::MAX)?;
+        let saved = SavedIndex {
+            base_offset,
+            offsets: found.offsets.iter().zip(&index.offsets).take_while(|(a, b)| a == b).count(),
+            times: found.times.iter().zip(&index.times).take_while(|(a, b)| a == b).count(),
+        };
+        cut(disk, offsets, saved.offsets as u64 * OFFSET_ENTRY_BYTES)?;
+        cut(disk, times, saved.times as u64 * TIME_ENTRY_BYTES)?;
+        Ok(saved)
+    }
+
+    /// What the active segment's index has beyond.
+    pub(super) fn unsaved(&self, base_offset: Offset, index: &Index) -> Unsaved {
+        let saved =
+            if self.base_offset == base_offset { *self } else { SavedIndex { base_offset, offsets: 0, times: 0 } };
+        let (offsets, times) = (index.offsets[saved.offsets..].to_vec(), index.times[saved.times..].to_vec());
+        Unsaved { saved, offsets, times }
+    }
+}
+
+impl Unsaved {
+    /// Writes the entries behind those that are there. The segment may be closed meanwhile, which writes the same and more.
+    pub(super) fn append(&self, disk: &Disk, offsets: &Path, times: &Path) -> Result<(), Error> {
+        write_at(disk, offsets, &offset_bytes(&self.offsets), self.saved.offsets as u64 * OFFSET_ENTRY_BYTES)?;
+        write_at(disk, times, &time_bytes(&self.times), self.saved.times as u64 * TIME_ENTRY_BYTES)
+    }
+
+    /// What is in the files after [`append`](Unsaved::append).
+    pub(super) fn saved_with(&self) -> SavedIndex {
+        let SavedIndex { base_offset, offsets, times } = self.saved;
+        SavedIndex { base_offset, offsets: offsets + self.offsets.len(), times: times + self.times.len() }
+    }
+}
+
+fn offset_bytes(entries: &[OffsetEntry]) -> Vec<u8> {
+    entries.iter().flat_map(|e| [e.relative.to_be_bytes(), e.position.to_be_bytes()]).flatten().collect()
+}
+
+fn time_bytes(entries: &[TimeEntry]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(entries.len() * TIME_ENTRY_BYTES as usize);
+    for entry in entries {
+        bytes.extend_from_slice(&entry.timestamp.0.to_be_bytes());
+        bytes.extend_from_slice(&entry.relative.to_be_bytes());
+    }
+    bytes
+}
+
+fn write_at(disk: &Disk, path: &Path, bytes: &[u8], position: u64) -> Result<(), Error> {
+    let file = match File::options().write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => disk.create(path),
+        other => other,
+    };
+    file.and_then(|file| disk.write_at(&file, bytes, position)).map_err(Error::io("write", path))
+}
+
+fn cut(disk: &Disk, path: &Path, length: u64) -> Result<(), Error> {
+    match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(found) if found.len() == length => Ok(()),
+        Err(error) => Err(Error::io("inspect", path)(error)),
+        Ok(_) => {
+            let file = File::options().write(true).open(path);
+            file.and_then(|file| disk.set_length(&file, length)).map_err(Error::io("cut", path))
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! * one appender at a time ([`Log::lock`]); readers take no lock but the short one of the active segment's index;
 //! * a new segment is in the list before positions that reach into it are published; a segment leaves the list after
 //!   the log start above it was published;
+//! * the recovery point ≤ what is synced ≤ the log end (see [`sync`](super::sync));
 //! * after a failed write or sync the log is offline until the process ends;
 //! * lock order: flush, append state, leader epochs, index, file cache.
 //!
@@ -14,18 +15,16 @@ use crate::runtime::{Clock, Disk};
 use crate::storage::appender::{Accepted, Appender};
 use crate::storage::epochs::{self, LeaderEpochs};
 use crate::storage::files::FileCache;
-use crate::storage::index::Progress;
+use crate::storage::index::{Progress, SavedIndex};
 use crate::storage::positions::{Positions, Published};
 use crate::storage::producers::{Pending, Producers};
-use crate::storage::segment::{self, Segment};
+use crate::storage::segment::Segment;
 use crate::storage::writer::Writer;
-use crate::storage::{Error, Tuning, checkpoint, snapshot};
+use crate::storage::{Error, Tuning};
 use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicId, TopicPartition};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, RwLock};
 use std::fmt::Display;
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -55,15 +54,21 @@ pub struct Log {
     pub(super) epochs: RwLock<LeaderEpochs>,
     pub(super) state: Mutex<State>,
     offline: AtomicBool,
+    synced: AtomicI64,
     recovery_point: AtomicI64,
-    pub(super) flushing: Mutex<()>,
+    /// Bytes appended below the recovery point, in the sense of [`Positions`].
+    recovery_point_bytes: AtomicU64,
+    /// Held while the disk works.
+    pub(super) flushing: Mutex<SavedIndex>,
+    /// Where there are snapshots besides those at the starts of segments.
+    pub(super) snapshots: Mutex<Vec<Offset>>,
     /// When the last sync began, or the log was opened.
     last_sync: AtomicI64,
     syncs: AtomicU64,
     /// Whether the folder has names that a power cut may take.
-    names_unsynced: AtomicBool,
+    pub(super) names_unsynced: AtomicBool,
     /// The same of the folder's own name in the directory.
-    folder_unsynced: AtomicBool,
+    pub(super) folder_unsynced: AtomicBool,
     /// Files that were renamed, and when they are to be unlinked.
     pub(super) deletions: Mutex<Vec<(TimestampMs, PathBuf)>>,
 }
@@ -113,7 +118,11 @@ pub(super) struct Recovered {
     pub(super) producers: Producers,
     pub(super) epochs: LeaderEpochs,
     pub(super) positions: Positions,
-    pub(super) recovery_point: Offset,
+    pub(super) recovery_point: Place,
+    /// The entries of the active segment's index that are in its files.
+    pub(super) saved_index: SavedIndex,
+    /// Where there are snapshots besides those at the starts of segments.
+    pub(super) snapshots: Vec<Offset>,
 }
 
 impl Log {
@@ -151,8 +160,11 @@ impl Log {
             epochs: RwLock::new(found.epochs),
             state: Mutex::new(state),
             offline: AtomicBool::new(false),
-            recovery_point: AtomicI64::new(found.recovery_point.0),
-            flushing: Mutex::new(()),
+            synced: AtomicI64::new(found.recovery_point.offset.0),
+            recovery_point: AtomicI64::new(found.recovery_point.offset.0),
+            recovery_point_bytes: AtomicU64::new(found.recovery_point.bytes),
+            flushing: Mutex::new(found.saved_index),
+            snapshots: Mutex::new(found.snapshots),
             last_sync: AtomicI64::new(opened.0),
             syncs: AtomicU64::new(0),
             names_unsynced: AtomicBool::new(false),
@@ -211,9 +223,53 @@ impl Log {
         self.offline.load(Ordering::Acquire)
     }
 
-    /// Bytes below are on disk.
+    /// Records below are on disk.
+    pub fn synced(&self) -> Offset {
+        Offset(self.synced.load(Ordering::Acquire))
+    }
+
+    /// Recovery reads nothing below: what it needs to know was written down there. At or below [`synced`](Log::synced).
     pub fn recovery_point(&self) -> Offset {
         Offset(self.recovery_point.load(Ordering::Acquire))
+    }
+
+    pub(super) fn recovery_point_bytes(&self) -> u64 {
+        self.recovery_point_bytes.load(Ordering::Acquire)
+    }
+
+    /// The bytes below are on disk since a sync that began at `began`.
+    pub(super) fn note_synced(&self, to: Offset, began: TimestampMs) {
+        self.last_sync.store(began.0, Ordering::Relaxed);
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.synced.store(to.0, Ordering::Release);
+    }
+
+    /// What recovery needs to know at `place` is on disk.
+    pub(super) fn note_recovery_point(&self, place: Place) {
+        self.recovery_point_bytes.store(place.bytes, Ordering::Release);
+        self.recovery_point.store(place.offset.0, Ordering::Release);
+    }
+
+    /// When the last sync of the log began, or when it was opened: what is not synced was appended after that, or before
+    /// it was opened.
+    pub fn last_sync(&self) -> TimestampMs {
+        TimestampMs(self.last_sync.load(Ordering::Relaxed))
+    }
+
+    /// How often the log was synced since it was opened.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// A file of the log was created: its name lasts from the next sync on.
+    pub(super) fn note_new_file(&self) {
+        self.names_unsynced.store(true, Ordering::Release);
+    }
+
+    /// The same, and the folder was created too, or nobody knows.
+    pub(super) fn note_new_folder(&self) {
+        self.note_new_file();
+        self.folder_unsynced.store(true, Ordering::Release);
     }
 
     /// Where records of `epoch` and before end: the largest epoch here that is not above it, and the first offset of
@@ -230,110 +286,6 @@ impl Log {
     /// Forgets idempotent producers that wrote nothing for `age_max` (`producer.id.expiration.ms`). How many.
     pub fn expire_producers(&self, now: TimestampMs, age_max: Duration) -> usize {
         self.state.lock().producers.expire(now, age_max)
-    }
-
-    /// Syncs everything below the present log end, and moves the recovery point there. Blocks; appends go on meanwhile.
-    /// Returns up to where it synced.
-    ///
-    /// # Errors
-    /// The disk failed, which takes the log offline; or it was offline.
-    pub fn flush(&self) -> Result<Place, Error> {
-        let _one_at_a_time = self.flushing.lock();
-        self.check_online()?;
-        let began = self.clock.now();
-        let Positions { log_end: offset, log_end_bytes: bytes, .. } = self.positions();
-        if self.recovery_point() < offset {
-            self.sync_segments().inspect_err(|error| self.take_offline(error))?;
-            self.last_sync.store(began.0, Ordering::Relaxed);
-            self.syncs.fetch_add(1, Ordering::Relaxed);
-            self.recovery_point.store(offset.0, Ordering::Release);
-        }
-        Ok(Place { offset, bytes })
-    }
-
-    /// When the last sync of the log began, or when it was opened: what is not synced was appended after that, or before
-    /// it was opened.
-    pub fn last_sync(&self) -> TimestampMs {
-        TimestampMs(self.last_sync.load(Ordering::Relaxed))
-    }
-
-    /// How often the log was synced since it was opened.
-    pub fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
-    }
-
-    /// Syncs all segments that may have bytes at or above the recovery point, then the names of what was created.
-    fn sync_segments(&self) -> Result<(), Error> {
-        let recovery_point = self.recovery_point();
-        let folder = self.folder();
-        // Cleared first: a roll after this is above what is synced now.
-        let names_unsynced = self.names_unsynced.swap(false, Ordering::AcqRel);
-        let segments = self.segments.load_full();
-        let first = segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
-        if let Some(before) = first.checked_sub(1) {
-            // The active one when it was synced, and rolled meanwhile.
-            segments[before].release_file();
-        }
-        for (i, segment) in segments.iter().enumerate().skip(first) {
-            let path = segment.path(&folder, segment::LOG);
-            let file = match segment.own_file().map_or_else(|| File::open(&path).map(Arc::new), Ok) {
-                // Retention was faster: nobody needs what is in it.
-                Err(e) if e.kind() == io::ErrorKind::NotFound && segment.base_offset < self.first_base_offset() => {
-                    continue;
-                }
-                other => other.map_err(Error::io("open", &path))?,
-            };
-            self.shared.disk.sync_data(&file).map_err(Error::io("sync", &path))?;
-            if i + 1 < segments.len() {
-                segment.release_file();
-            }
-        }
-        if names_unsynced {
-            checkpoint::sync_folder(&self.shared.disk, &folder)?;
-        }
-        if self.folder_unsynced.swap(false, Ordering::AcqRel)
-            && let Some(directory) = folder.parent()
-        {
-            checkpoint::sync_folder(&self.shared.disk, directory)?;
-        }
-        self.epochs.write().sync()
-    }
-
-    /// A file of the log was created: its name lasts from the next sync on.
-    pub(super) fn note_new_file(&self) {
-        self.names_unsynced.store(true, Ordering::Release);
-    }
-
-    /// The same, and the folder was created too, or nobody knows.
-    pub(super) fn note_new_folder(&self) {
-        self.note_new_file();
-        self.folder_unsynced.store(true, Ordering::Release);
-    }
-
-    /// Leaves the files as a clean start wants them: trimmed, indexed, the producers in a snapshot at the log end. The
-    /// log takes nothing more. Nothing is synced yet. True when there was something to do.
-    pub(super) fn settle(&self) -> Result<bool, Error> {
-        let mut appender = self.lock();
-        self.check_online()?;
-        let log_end = appender.positions().log_end;
-        let snapshot_path = segment::file_path(&self.folder(), log_end, segment::SNAPSHOT);
-        let changed = appender.state().writer.is_some() || self.recovery_point() < log_end || !snapshot_path.exists();
-        if changed {
-            let settled = appender.close_active();
-            settled
-                .and_then(|()| snapshot::write(&self.shared.disk, &snapshot_path, &appender.state().producers))
-                .inspect_err(|error| self.take_offline(error))?;
-        }
-        self.retire();
-        Ok(changed)
-    }
-
-    /// Syncs a log that [`settle`](Self::settle) has settled.
-    pub(super) fn sync_settled(&self) -> Result<(), Error> {
-        let _one_at_a_time = self.flushing.lock();
-        self.sync_segments().inspect_err(|error| self.take_offline(error))?;
-        self.recovery_point.store(self.positions().log_end.0, Ordering::Release);
-        Ok(())
     }
 
     pub(super) fn first_base_offset(&self) -> Offset {
@@ -373,7 +325,7 @@ impl Log {
 /// No sync of the log begins or ends while this is there.
 #[cfg(test)]
 pub(crate) struct HeldSyncs<'a> {
-    _flushing: parking_lot::MutexGuard<'a, ()>,
+    _flushing: parking_lot::MutexGuard<'a, SavedIndex>,
 }
 
 #[cfg(test)]
@@ -385,8 +337,8 @@ impl Log {
 
     /// Lets the next sync fail: a pipe cannot be synced.
     pub(crate) fn break_syncs(&self) {
-        let (_, pipe) = io::pipe().unwrap();
-        self.state.lock().active.set_file(Arc::new(File::from(std::os::fd::OwnedFd::from(pipe))));
+        let (_, pipe) = std::io::pipe().unwrap();
+        self.state.lock().active.set_file(Arc::new(std::fs::File::from(std::os::fd::OwnedFd::from(pipe))));
     }
 
     /// Whether the names of its files would survive a power cut.

@@ -3,8 +3,8 @@
 //! What a log promises:
 //! * offsets are given without a gap, and a batch lies in the log as its producer made it, but for its offset, its
 //!   leader epoch and, where the topic asks, its time;
-//! * log start ≤ last stable ≤ high watermark ≤ log end; the recovery point ≤ log end says what is synced;
-//! * after the process dies, what was published is there; after a power cut, what lies below the recovery point.
+//! * log start ≤ last stable ≤ high watermark ≤ log end; recovery point ≤ synced ≤ log end;
+//! * after the process dies, what was published is there; after a power cut, what was synced.
 //!
 //! Synchronous throughout, and without a task of its own: appends and reads of what is in memory take microseconds;
 //! [`Log::flush`], retention and opening block, and belong on a thread where that is allowed. All formats on disk are
@@ -30,6 +30,7 @@ mod retention;
 mod scan;
 mod segment;
 mod snapshot;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -56,6 +57,9 @@ pub struct Tuning {
     pub copy_below_bytes: u64,
     /// How many closed segments are held open, at two descriptors each.
     pub open_segments_max: usize,
+    /// The recovery point moves when this many bytes were synced above it: what a crash makes a start read of one
+    /// partition at most, a tenth of a second from a slow disk, while what is written there costs a thousandth of them.
+    pub recovery_bytes_max: u64,
     /// Whether segments are allocated ahead, without which there is no map.
     pub allocation: Allocation,
 }
@@ -76,6 +80,7 @@ impl Default for Tuning {
             map_from_bytes: 1 << 20,
             copy_below_bytes: 16 << 10,
             open_segments_max: 1024,
+            recovery_bytes_max: 64 << 20,
             allocation: Allocation::Ahead,
         }
     }

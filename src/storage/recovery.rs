@@ -13,13 +13,13 @@ use crate::record::BatchInfo;
 use crate::runtime::Disk;
 use crate::storage::epochs::{self, LeaderEpochs};
 use crate::storage::headers::Headers;
-use crate::storage::index::{Index, Progress};
+use crate::storage::index::{Index, Progress, SavedIndex};
 use crate::storage::log::Recovered;
 use crate::storage::positions::Positions;
 use crate::storage::producers::Producers;
 use crate::storage::scan::{self, Active};
 use crate::storage::segment::{self, Segment};
-use crate::storage::{Error, snapshot};
+use crate::storage::{Error, Place, snapshot};
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -141,7 +141,20 @@ impl Recovery<'_> {
         }
         let log_start = checkpoints.log_start.unwrap_or(Offset::ZERO).max(segments[0].base_offset);
         epochs.truncate_from_start(log_start)?;
-        self.remove_stray_snapshots(&files.snapshots, &segments, log_end)?;
+        let recovery_point = match last_stop {
+            LastStop::Clean => log_end,
+            LastStop::Unclean => recovery_point.min(log_end),
+        };
+        let snapshots = self.remove_stray_snapshots(&files.snapshots, &segments, log_end, recovery_point)?;
+        let last_base = segments.last().expect("there is at least one").base_offset;
+        let index_path = |ending| segment::file_path(self.folder, last_base, ending);
+        let saved_index = SavedIndex::agreeing(
+            self.disk,
+            last_base,
+            &active.index,
+            &index_path(segment::INDEX),
+            &index_path(segment::TIME_INDEX),
+        )?;
 
         // Only now is it known how long each is.
         let last = segments.pop().expect("there is at least one");
@@ -153,6 +166,8 @@ impl Recovery<'_> {
         let (base_offset, end, progress) = (last.base_offset, active.end, active.progress);
         segments.push(Arc::new(Segment::active(base_offset, log_end_bytes, end, active.index, &progress)));
         log_end_bytes += end;
+        let holds = segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
+        let recovery_point_bytes = if recovery_point == log_end { log_end_bytes } else { segments[holds].base_bytes };
         Ok(Recovered {
             segments,
             progress: active.progress,
@@ -160,10 +175,9 @@ impl Recovery<'_> {
             producers,
             positions: fresh_positions(log_start, log_end, log_end_bytes, &epochs),
             epochs,
-            recovery_point: match last_stop {
-                LastStop::Clean => log_end,
-                LastStop::Unclean => recovery_point.min(log_end),
-            },
+            recovery_point: Place { offset: recovery_point, bytes: recovery_point_bytes },
+            saved_index,
+            snapshots,
         })
     }
 
@@ -424,25 +438,34 @@ impl Recovery<'_> {
             producers: Producers::default(),
             positions: fresh_positions(log_start, log_start, 0, &epochs),
             epochs,
-            recovery_point: log_start,
+            recovery_point: Place { offset: log_start, bytes: 0 },
+            saved_index: SavedIndex { base_offset: log_start, offsets: 0, times: 0 },
+            snapshots: Vec::new(),
         })
     }
 
-    /// Snapshots are kept at the start of each segment and at the end of the log.
+    /// Snapshots are kept at the start of each segment, and the one from which recovery would begin again. Returns those
+    /// that are not at the start of a segment.
     fn remove_stray_snapshots(
         &self,
         snapshots: &BTreeSet<Offset>,
         segments: &[Arc<Segment>],
         log_end: Offset,
-    ) -> Result<(), Error> {
-        let newest = snapshots.range(..=log_end).next_back();
+        recovery_point: Offset,
+    ) -> Result<Vec<Offset>, Error> {
+        let newest = snapshots.range(..=recovery_point).next_back();
+        let mut kept = Vec::new();
         for snapshot in snapshots {
-            let begins_segment = segments.binary_search_by_key(snapshot, |s| s.base_offset).is_ok();
-            if *snapshot > log_end || (!begins_segment && Some(snapshot) != newest) {
+            if segments.binary_search_by_key(snapshot, |s| s.base_offset).is_ok() && *snapshot <= log_end {
+                continue;
+            }
+            if Some(snapshot) == newest {
+                kept.push(*snapshot);
+            } else {
                 remove(self.disk, &segment::file_path(self.folder, *snapshot, segment::SNAPSHOT))?;
             }
         }
-        Ok(())
+        Ok(kept)
     }
 
     fn remove_segment_files(&self, base: Offset) -> Result<(), Error> {

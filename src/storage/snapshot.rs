@@ -54,7 +54,8 @@ pub(super) fn read(path: &Path) -> Result<Producers, Error> {
     Ok(producers)
 }
 
-fn encode(producers: &Producers) -> Vec<u8> {
+/// The contents of the file.
+pub(super) fn encode(producers: &Producers) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + producers.entries.len() * ENTRY_BYTES);
     bytes.extend_from_slice(&VERSION.to_be_bytes());
     bytes.extend_from_slice(&[0; 4]);

@@ -102,7 +102,7 @@ async fn acknowledgements_and_readers_wait_for_the_sync_and_share_it() {
         assert_eq!((id, produced(body)), (number as i32, (NONE, number as i64)));
     }
     assert_eq!(safe.log_in_tests().syncs(), 1, "sixteen batches share it");
-    assert_eq!(safe.log_in_tests().recovery_point(), Offset(16));
+    assert_eq!(safe.log_in_tests().synced(), Offset(16));
     let (high_watermark, bytes) = read(&broker, "safe").await;
     assert!(high_watermark == 16 && bytes > 0);
     broker.shutdown().await.unwrap();
@@ -347,7 +347,7 @@ async fn what_a_crash_left_is_synced_before_it_is_read() {
     let mut stream = connect(&first).await;
     stream.write_all(&produce(1, "free", 1, 20_000, "a")).await.unwrap();
     assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
-    assert_eq!(partition(&first, "free").log_in_tests().recovery_point(), Offset(0), "nobody waited for the disk");
+    assert_eq!(partition(&first, "free").log_in_tests().synced(), Offset(0), "nobody waited for the disk");
     drop(stream);
     first.quorum.shutdown().await;
     drop(first);
@@ -360,7 +360,7 @@ async fn what_a_crash_left_is_synced_before_it_is_read() {
         }
     };
     let free = partition(&again, "free");
-    assert_eq!((free.positions().high_watermark, free.log_in_tests().recovery_point()), (Offset(1), Offset(1)));
+    assert_eq!((free.positions().high_watermark, free.log_in_tests().synced()), (Offset(1), Offset(1)));
     again.shutdown().await.unwrap();
 }
 
@@ -383,11 +383,11 @@ async fn records_are_synced_when_they_are_as_old_as_flush_ms_lets_them_be() {
     assert_eq!(aged.log_in_tests().syncs(), 0);
     clock.advance(Duration::from_millis(1));
     assert_eq!(look(), Some(minute));
-    until("it was not synced", || aged.log_in_tests().recovery_point() == Offset(1)).await;
+    until("it was not synced", || aged.log_in_tests().synced() == Offset(1)).await;
     assert_eq!(aged.log_in_tests().syncs(), 1);
     alter(&broker, "aged", "flush.ms", "0").await;
     stream.write_all(&produce(2, "aged", 1, 20_000, "b")).await.unwrap();
-    until("nobody looked", || aged.log_in_tests().recovery_point() == Offset(2)).await;
+    until("nobody looked", || aged.log_in_tests().synced() == Offset(2)).await;
     broker.shutdown().await.unwrap();
 }
 
@@ -401,6 +401,6 @@ async fn old_records_are_looked_for_as_often_as_the_broker_says() {
     stream.write_all(&produce(1, "free", 1, 20_000, "a")).await.unwrap();
     assert_eq!(produced(answer(&mut stream).await.1), (NONE, 0));
     let free = partition(&broker, "free");
-    until("nobody looked", || free.log_in_tests().recovery_point() == Offset(1)).await;
+    until("nobody looked", || free.log_in_tests().synced() == Offset(1)).await;
     broker.shutdown().await.unwrap();
 }

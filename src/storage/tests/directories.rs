@@ -126,7 +126,7 @@ fn a_topic_made_anew_under_an_old_name_inherits_nothing_from_the_checkpoints() {
     let (directory, log) = disk.open();
     append(&log, &[batch(50, 10), batch(50, 10)]);
     log.advance_log_start(Offset(70)).unwrap();
-    log.flush().unwrap();
+    log.flush_and_move_recovery_point().unwrap();
     directory.checkpoint(std::slice::from_ref(&log)).unwrap();
     directory.remove_log(&log).unwrap();
     disk.id = TopicId::random();

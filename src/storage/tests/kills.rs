@@ -32,7 +32,7 @@ fn appends_until_it_is_killed() {
         let next = log.positions().log_end.0;
         assert_eq!(append(&log, &[nth(next)]), [appended(next)]);
         if next % 50 == 0 {
-            log.flush().unwrap();
+            log.flush_and_move_recovery_point().unwrap();
         }
         writeln!(out, "appended {next}").unwrap();
         out.flush().unwrap();

@@ -111,7 +111,7 @@ fn only_segments_from_the_recovery_point_on_are_checked() {
     let (directory, log) = disk.open();
     (0..10).for_each(|_| drop(append(&log, &[batch(1, 900)])));
     assert_eq!(log.recovery_point(), Offset(0));
-    log.flush().unwrap();
+    log.flush_and_move_recovery_point().unwrap();
     assert_eq!(log.recovery_point(), Offset(10));
     directory.checkpoint(std::slice::from_ref(&log)).unwrap();
     append(&log, &[batch(1, 900)]);

@@ -17,7 +17,7 @@ fn a_sync_covers_what_was_appended_before_it_and_counts_once() {
     disk.clock.advance(Duration::from_millis(5));
     let place = log.flush().unwrap();
     assert_eq!((place.offset, place.bytes), (Offset(3), log.size_bytes()));
-    assert_eq!((log.recovery_point(), log.last_sync()), (Offset(3), TimestampMs(NOW.0 + 5)));
+    assert_eq!((log.synced(), log.last_sync()), (Offset(3), TimestampMs(NOW.0 + 5)));
     disk.clock.advance(Duration::from_millis(5));
     assert_eq!(log.flush().unwrap(), place);
     assert_eq!((log.syncs(), log.last_sync()), (1, TimestampMs(NOW.0 + 5)));
@@ -67,6 +67,6 @@ fn a_failed_sync_takes_the_log_offline_and_is_not_tried_again() {
     assert!(matches!(log.flush(), Err(Error::Io { operation: "sync", .. })));
     assert!(log.is_offline());
     assert!(matches!(log.flush(), Err(Error::Offline(_))));
-    assert_eq!((log.recovery_point(), log.syncs()), (Offset(0), 0));
+    assert_eq!((log.synced(), log.syncs()), (Offset(0), 0));
     assert!(matches!(try_append(&log, &[batch(1, 10)]), Err(AppendError::Offline)));
 }
