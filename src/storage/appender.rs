@@ -263,10 +263,12 @@ impl<'a> Appender<'a> {
         let path = active.path(&folder, segment::LOG);
         let trimmed = match &mut self.state.writer {
             Some(writer) => writer.trim(),
-            None => {
-                let file = File::options().write(true).open(&path);
-                file.and_then(|file| disk.set_length(&file, active.end()))
-            }
+            None => File::options().read(true).write(true).open(&path).and_then(|file| {
+                disk.set_length(&file, active.end())?;
+                // The next sync has something to do.
+                active.set_file(Arc::new(file));
+                Ok(())
+            }),
         };
         trimmed.map_err(Error::io("trim", &path))?;
         if let Some(index) = active.index().write().as_mut() {

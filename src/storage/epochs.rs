@@ -124,11 +124,13 @@ impl LeaderEpochs {
         checkpoint::replace_unsynced(&self.disk, &self.path, checkpoint::format_lines(lines).as_bytes())
     }
 
-    /// Makes the file's contents last; should its new name not, recovery finds the newer epochs in the batches.
+    /// Makes the file last, by its contents and its name: recovery does not look for epochs in batches below the recovery
+    /// point.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
         if !self.synced {
             let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
             self.disk.sync_data(&file).map_err(Error::io("sync", &self.path))?;
+            self.path.parent().map_or(Ok(()), |folder| checkpoint::sync_folder(&self.disk, folder))?;
             self.synced = true;
         }
         Ok(())

@@ -131,10 +131,21 @@ impl Index {
         after.checked_sub(1).map_or(0, |i| self.times[i].relative)
     }
 
-    /// Writes both files, replacing what is there. Not synced: a file that a crash cut is completed from the log.
+    /// Writes both files over what is there, so that entries which are on disk already stay there. Not synced: that is due
+    /// before the recovery point passes them, as what a power cut leaves of others may look like entries.
     pub(super) fn write(&self, disk: &Disk, offsets: &Path, times: &Path) -> Result<(), Error> {
-        disk.write_file(offsets, &offset_bytes(&self.offsets)).map_err(Error::io("write", offsets))?;
-        disk.write_file(times, &time_bytes(&self.times)).map_err(Error::io("write", times)).map(drop)
+        for (path, bytes) in [(offsets, offset_bytes(&self.offsets)), (times, time_bytes(&self.times))] {
+            write_at(disk, path, &bytes, 0)?;
+            cut(disk, path, bytes.len() as u64)?;
+        }
+        Ok(())
+    }
+
+    /// The same, and makes the contents last; not the names.
+    pub(super) fn write_synced(&self, disk: &Disk, offsets: &Path, times: &Path) -> Result<(), Error> {
+        self.write(disk, offsets, times)?;
+        sync(disk, offsets)?;
+        sync(disk, times)
     }
 
     /// Reads both files of a segment of `size` bytes. What does not rise, and what lies beyond the segment, is left out
@@ -257,6 +268,12 @@ fn cut(disk: &Disk, path: &Path, length: u64) -> Result<(), Error> {
             file.and_then(|file| disk.set_length(&file, length)).map_err(Error::io("cut", path))
         }
     }
+}
+
+/// Makes the contents of an index file last.
+pub(super) fn sync(disk: &Disk, path: &Path) -> Result<(), Error> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    disk.sync_data(&file).map_err(Error::io("sync", path))
 }
 
 fn read_or_nothing(path: &Path) -> Result<Vec<u8>, Error> {

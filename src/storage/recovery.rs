@@ -19,7 +19,7 @@ use crate::storage::positions::Positions;
 use crate::storage::producers::Producers;
 use crate::storage::scan::{self, Active};
 use crate::storage::segment::{self, Segment};
-use crate::storage::{Error, Place, snapshot};
+use crate::storage::{Error, Place, checkpoint, snapshot};
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -108,7 +108,8 @@ impl Recovery<'_> {
         let recovery_point = checkpoints.recovery_point.unwrap_or(Offset::ZERO);
         let mut first_checked = match last_stop {
             LastStop::Clean => files.bases.len(),
-            LastStop::Unclean => files.bases.partition_point(|b| *b <= recovery_point).saturating_sub(1),
+            // The one that ends at the recovery point was perhaps trimmed after it, not durably.
+            LastStop::Unclean => files.bases.partition_point(|b| *b < recovery_point).saturating_sub(1),
         };
         let mut segments: Vec<Arc<Segment>> = Vec::new();
         for base in &files.bases {
@@ -132,7 +133,7 @@ impl Recovery<'_> {
         let mut producers = self.producers_at(checked_from, &files, &segments)?;
         let active = match trusted {
             Some(active) => active,
-            None => self.check_from(first_checked, &mut segments, &mut producers, &mut epochs)?,
+            None => self.check_from(first_checked, recovery_point, &mut segments, &mut producers, &mut epochs)?,
         };
         let log_end = active.progress.next_offset;
         epochs.truncate_from_end(log_end)?;
@@ -201,6 +202,7 @@ impl Recovery<'_> {
     fn check_from(
         &self,
         first: usize,
+        recovery_point: Offset,
         segments: &mut Vec<Arc<Segment>>,
         producers: &mut Producers,
         epochs: &mut LeaderEpochs,
@@ -224,7 +226,13 @@ impl Recovery<'_> {
             })?;
             let is_last = place + 1 == segments.len();
             let next_base = segments.get(place + 1).map(|next| next.base_offset);
-            if let Some(fault) = &checked.fault
+            let fault = checked.fault.or_else(|| {
+                let end = checked.active.progress.next_offset;
+                // Nothing but the cleaner leaves gaps, and not above the recovery point.
+                let next = next_base.filter(|next| *next > end.max(recovery_point))?;
+                Some(format!("the log ends at offset {end} and goes on at {next}"))
+            });
+            if let Some(fault) = &fault
                 && !self.trim_if_followed(&segment, &checked.active, next_base)?
             {
                 self.cut(&segment, &checked.active, fault, &segments[place + 1..])?;
@@ -237,7 +245,7 @@ impl Recovery<'_> {
             self.refuse_overlap(checked.active.progress.next_offset, &segments[place + 1])?;
             let mut index = checked.active.index;
             index.push_time(segment.base_offset, checked.active.progress.largest);
-            index.write(
+            index.write_synced(
                 self.disk,
                 &segment.path(self.folder, segment::INDEX),
                 &segment.path(self.folder, segment::TIME_INDEX),
@@ -297,7 +305,12 @@ impl Recovery<'_> {
             warn!(%topic, %partition, %offset, count, bytes, "removed the segments after a broken batch");
         }
         self.disk.set_length(&file, end).map_err(Error::io("cut", &path))?;
-        after.iter().try_for_each(|s| self.remove_segment_files(s.base_offset))
+        if after.is_empty() {
+            return Ok(());
+        }
+        // Should they come back behind what is appended next, nobody could tell which is right.
+        after.iter().try_for_each(|s| self.remove_segment_files(s.base_offset))?;
+        checkpoint::sync_folder(self.disk, self.folder)
     }
 
     /// The newest snapshot at or below `offset`, and what follows it in the log.

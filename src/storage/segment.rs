@@ -206,7 +206,7 @@ impl Segment {
         .all(|(path, bytes)| path.metadata().is_ok_and(|m| m.len() == *bytes));
         if !lengths_agree || index != self.read_index_files(folder)? {
             warn!(path = %offsets.display(), "the indexes of a segment were missing, short or wrong, and are made anew");
-            index.write(disk, &offsets, &times)?;
+            index.write_synced(disk, &offsets, &times)?;
         }
         Ok(())
     }

@@ -11,7 +11,7 @@
 //! Source: Kafka's `UnifiedLog.flush`, which moves the recovery point with each sync and has recovery read the segment that
 //! holds it from its start.
 
-use crate::storage::index::{SavedIndex, Unsaved};
+use crate::storage::index::{self, SavedIndex, Unsaved};
 use crate::storage::log::Log;
 use crate::storage::segment::{self, Segment};
 use crate::storage::{Error, Place, Positions, checkpoint, recovery, snapshot};
@@ -76,7 +76,8 @@ impl Log {
                 return Err(error);
             }
         }
-        self.sync_to(place).and_then(|()| self.sync_names()).inspect_err(|error| self.take_offline(error))?;
+        let synced = self.sync_to(place).and_then(|()| self.sync_closed()).and_then(|()| self.sync_names());
+        synced.inspect_err(|error| self.take_offline(error))?;
         *saved = landmark.unsaved.saved_with();
         self.note_recovery_point(place);
         Ok(place)
@@ -153,6 +154,36 @@ impl Log {
         Ok(())
     }
 
+    /// Syncs what the closing of segments above the recovery point wrote: below it they are neither trimmed nor indexed
+    /// anew. That can be all that there is to sync.
+    fn sync_closed(&self) -> Result<(), Error> {
+        let (folder, segments, recovery_point) = (self.folder(), self.segments.load_full(), self.recovery_point());
+        let holds = segments.partition_point(|s| s.base_offset <= recovery_point).saturating_sub(1);
+        // One that was active at the recovery point was perhaps closed there.
+        for segment in &segments[holds.saturating_sub(1)..segments.len() - 1] {
+            if let Some(file) = segment.own_file() {
+                let synced = self.shared.disk.sync_data(&file);
+                synced.map_err(Error::io("sync", &segment.path(&folder, segment::LOG)))?;
+                segment.release_file();
+            }
+            for ending in [segment::INDEX, segment::TIME_INDEX] {
+                match index::sync(&self.shared.disk, &segment.path(&folder, ending)) {
+                    // It was retention, again.
+                    Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+                    other => other?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sync_active_index(&self) -> Result<(), Error> {
+        let (folder, segments) = (self.folder(), self.segments.load());
+        let active = segments.last().expect("a log has an active segment");
+        index::sync(&self.shared.disk, &active.path(&folder, segment::INDEX))?;
+        index::sync(&self.shared.disk, &active.path(&folder, segment::TIME_INDEX))
+    }
+
     /// Syncs the names of what was created.
     fn sync_names(&self) -> Result<(), Error> {
         let folder = self.folder();
@@ -208,7 +239,12 @@ impl Log {
     pub(super) fn sync_settled(&self) -> Result<(), Error> {
         let _one_at_a_time = self.flushing.lock();
         let Positions { log_end: offset, log_end_bytes: bytes, .. } = self.positions();
-        let synced = self.sync_segments().and_then(|()| self.sync_names()).and_then(|()| self.epochs.write().sync());
+        let synced = self
+            .sync_segments()
+            .and_then(|()| self.sync_closed())
+            .and_then(|()| self.sync_active_index())
+            .and_then(|()| self.sync_names())
+            .and_then(|()| self.epochs.write().sync());
         synced.inspect_err(|error| self.take_offline(error))?;
         self.note_synced(offset, self.clock.now());
         self.note_recovery_point(Place { offset, bytes });

@@ -1,0 +1,19 @@
+//! Logs and brokers on disks that lose, tear and refuse: power cuts, kills at every change, full and broken disks.
+//!
+//! * A [`recorder`] notes each change and sync of a life; an [`image`] is one of what a crash may leave behind any of
+//!   them. The life is lived once, and every point of it is struck.
+//! * Random choices come from a seed that is printed and taken from `KLAMM_TEST_SEED`; `KLAMM_TEST_ROUNDS` says how many
+//!   images are made of each point.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod image;
+mod power_cuts;
+mod recorder;
+mod workload;
+
+/// How many rounds to go: these, or `KLAMM_TEST_ROUNDS`.
+fn rounds(unless_told: usize) -> usize {
+    std::env::var("KLAMM_TEST_ROUNDS").map_or(unless_told, |rounds| rounds.parse().expect("rounds are a number"))
+}
