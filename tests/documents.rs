@@ -22,6 +22,7 @@ const NOT_SETTINGS: &[&str] = &[
     "directory.id",
     "eligible.leader.replicas.version",
     "group.version",
+    "klamm.boot",
     "klamm.format.version",
     "kraft.version",
     "meta.properties",

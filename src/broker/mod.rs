@@ -243,7 +243,7 @@ fn fail(failure: &watch::Sender<Option<String>>, reason: String) {
 fn open_directory(config: &BrokerConfig, disk: &Disk) -> Result<(DataDirectory, ClusterId), Error> {
     let mut directory =
         DataDirectory::open_on(disk.clone(), &config.data_dir, config.node_id, storage::Tuning::default())?;
-    // Partitions that the metadata does not know are removed at a start: without metadata that would be all of them.
+    // Partitions that the metadata does not know are set aside at a start: without metadata that would be all of them.
     if !Quorum::exists(&config.data_dir.join(METADATA_FOLDER)) && !directory.partitions()?.is_empty() {
         return Err(Error::MetadataMissing { path: config.data_dir.clone() });
     }
@@ -326,7 +326,7 @@ async fn apply_quotas(quotas: &Arc<ClientQuotas>, image: Arc<ClusterImage>) {
 async fn open_partitions(partitions: &Arc<PartitionManager>, image: Arc<ClusterImage>) -> Result<(), Error> {
     let partitions = partitions.clone();
     let opened = tokio::task::spawn_blocking(move || {
-        partitions.remove_strays(&image)?;
+        partitions.set_strays_aside(&image)?;
         partitions.apply(&image);
         Ok(())
     });

@@ -2,8 +2,7 @@
 //!
 //! Invariants:
 //! * what is hosted is one immutable value, replaced as a whole: a lookup takes no lock;
-//! * the data directory follows the metadata: a folder whose topic the metadata does not know is left over from a
-//!   creation or deletion that a crash cut short, and goes;
+//! * the data directory follows the metadata: a folder whose topic the metadata does not know is set aside, as in Kafka;
 //! * the broker's settings from run time are those of the applied image: new ones are published, and given to all logs,
 //!   before a partition is opened by them;
 //! * an image counts as applied when its partitions take appends, by its settings.
@@ -25,7 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
-use tracing::error;
+use tracing::{error, warn};
 
 /// What became of one partition of a topic.
 #[derive(Clone, Debug)]
@@ -178,23 +177,21 @@ impl PartitionManager {
         applied.wait_for(|at| *at >= index).await.expect("the manager holds the sender");
     }
 
-    /// Removes the folders of topics that the metadata does not know: what a crash left of a creation or deletion.
-    /// A folder that lost its topic's id is its topic's all the same, with all that is in it. To be called once, before
+    /// Sets the folders of topics aside that the metadata does not know: what a crash left of a deletion, or somebody put
+    /// there. A folder that lost its topic's id is its topic's all the same, with all that is in it. To be called once, before
     /// the first [`apply`](PartitionManager::apply).
     ///
     /// # Errors
     /// Those of the directory.
-    pub fn remove_strays(&self, image: &ClusterImage) -> Result<(), Error> {
+    pub fn set_strays_aside(&self, image: &ClusterImage) -> Result<(), Error> {
         let directory = self.directory.lock();
         let Some(directory) = &*directory else { return Ok(()) };
         for found in directory.partitions()? {
             let known = image.topic(found.topic_partition.topic.as_str());
             if known.is_none_or(|topic| found.topic_id.is_some_and(|id| id != topic.id)) {
-                directory.remove_stray(&found)?;
+                directory.set_stray_aside(&found)?;
             }
         }
-        // Nobody has read from them in this process: they need not wait.
-        directory.delete_due(self.clock.now())?;
         Ok(())
     }
 
@@ -210,6 +207,9 @@ impl PartitionManager {
         if !gone.is_empty() {
             self.hosted.store(Arc::new(Hosted::of(kept)));
             gone.iter().for_each(|topic| Self::unhost(directory, topic));
+            if let Err(e) = directory.sync_removals() {
+                error!(error = %e, "a power cut may bring deleted partitions back");
+            }
         }
         let is_unchanged = |topic: &Arc<metadata::Topic>| {
             before.by_id.get(&topic.id).filter(|hosted| Arc::ptr_eq(&hosted.metadata, topic)).cloned()
@@ -220,6 +220,7 @@ impl PartitionManager {
         }
         let changed: Vec<_> = image.topics().filter(|topic| is_unchanged(topic).is_none()).collect();
         topics.extend(self.host(directory, &changed, &before));
+        Self::note_running(directory, &topics);
         self.hosted.store(Arc::new(Hosted::of(topics)));
         self.applied.send_replace(image.index);
     }
@@ -264,6 +265,7 @@ impl PartitionManager {
         }
         let metadata: Vec<_> = waiting.iter().map(|topic| &topic.metadata).collect();
         topics.extend(self.host(directory, &metadata, &before));
+        Self::note_running(directory, &topics);
         self.hosted.store(Arc::new(Hosted::of(topics)));
     }
 
@@ -293,6 +295,13 @@ impl PartitionManager {
             Arc::new(HostedTopic { name: topic.name.clone(), id: topic.id, metadata: (*topic).clone(), partitions })
         };
         topics.iter().map(hosted).collect()
+    }
+
+    /// Before anything can be appended.
+    fn note_running(directory: &DataDirectory, topics: &[Arc<HostedTopic>]) {
+        if let Err(e) = directory.note_running(|| logs(&Hosted::of(topics.to_vec()))) {
+            warn!(error = %e, "a start after a crash may forgive more damage than it should");
+        }
     }
 
     fn config_of(&self, topic: &metadata::Topic) -> LogConfig {
@@ -329,11 +338,17 @@ impl PartitionManager {
     }
 
     fn unhost(directory: &DataDirectory, topic: &HostedTopic) {
-        for hosting in &topic.partitions {
-            let Hosting::Here(partition) = hosting else { continue };
-            partition.resign();
-            if let Err(source) = directory.remove_log(partition.log()) {
-                let topic_partition = partition.topic_partition().clone();
+        for (index, hosting) in (0..).map(PartitionIndex).zip(&topic.partitions) {
+            let topic_partition = TopicPartition { topic: topic.name.clone(), partition: index };
+            let removed = match hosting {
+                Hosting::Here(partition) => {
+                    partition.resign();
+                    directory.remove_log(partition.log())
+                }
+                Hosting::Offline | Hosting::WaitsForRoom => directory.remove_unopened(&topic_partition, topic.id),
+                Hosting::Elsewhere => Ok(()),
+            };
+            if let Err(source) = removed {
                 error!(error = %Error::Log { topic_partition, source }, "a deleted partition's files stay behind");
             }
         }

@@ -5,33 +5,37 @@
 //! * a directory of another node, of another cluster or of a newer format is not touched;
 //! * the clean-shutdown marker is gone as long as the directory is open, and comes back only when every log was closed
 //!   without a failure;
-//! * a folder that ends in `-delete` is no partition; what is left of one is removed when the directory is opened.
+//! * `klamm.boot` names this boot of the machine only after what an earlier one left was recovered ([`boot`]);
+//! * what the checkpoints say of a partition that could not be opened stays as it is, and so do its files;
+//! * a folder that ends in `-delete` is no partition; what is left of one is removed when the directory is opened. One that
+//!   ends in `-stray` is none either, and stays.
 //!
 //! Source: Kafka's `LogManager`, `LogDirUtils`, `PartitionMetadataFile`, `CleanShutdownFileHandler`.
 
 use crate::config::LogConfig;
 use crate::runtime::{Clock, Disk};
+use crate::storage::boot::{self, BootRecord};
 use crate::storage::files::FileCache;
 use crate::storage::log::{Identity, Log, Shared};
+use crate::storage::offsets::CheckpointFiles;
 use crate::storage::properties::{self, FormattedBy, MetaProperties};
-use crate::storage::recovery::{self, Checkpoints, LastStop};
+use crate::storage::recovery::{self, LastStop, Opening};
 use crate::storage::{Allocation, Error, Tuning, checkpoint};
 use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 const LOCK: &str = ".lock";
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
 const PARTITION_METADATA: &str = "partition.metadata";
 const DELETE: &str = "-delete";
+const STRAY: &str = "-stray";
 /// The folder of the cluster's metadata, which is no topic's partition.
 pub(super) const METADATA_FOLDER: &str = "__cluster_metadata-0";
 /// More logs than this are synced together first. Measured with 2,000 logs: 6 ms each one by one.
@@ -46,19 +50,21 @@ pub struct DataDirectory {
     /// Holds the lock; also a POSIX lock, which is what Kafka asks for.
     _lock: File,
     meta: Option<MetaProperties>,
+    /// Of the partitions that the next does not tell of.
     last_stop: LastStop,
+    /// How the last process ended of each partition that could not be opened since.
+    unopened_before: BTreeMap<TopicPartition, LastStop>,
+    boot_id: Option<String>,
+    /// What `klamm.boot` says.
+    boot: Mutex<Option<BootRecord>>,
+    /// How the last process ended of each partition that could not be opened by this one.
+    unopened: Mutex<BTreeMap<TopicPartition, LastStop>>,
+    /// Bytes of records that recovery has checked.
+    checked_bytes: AtomicU64,
     offsets: Mutex<CheckpointFiles>,
     shared: Arc<Shared>,
     /// Folders to be removed, and when.
     removals: Mutex<Vec<(TimestampMs, PathBuf)>>,
-}
-
-/// What the checkpoint files say.
-#[derive(Clone, Debug)]
-struct CheckpointFiles {
-    recovery_points: HashMap<TopicPartition, Offset>,
-    log_starts: HashMap<TopicPartition, Offset>,
-    high_watermarks: HashMap<TopicPartition, Offset>,
 }
 
 /// A partition's folder.
@@ -107,7 +113,12 @@ impl DataDirectory {
         }
         let offsets = CheckpointFiles::read(path)?;
         let marker = path.join(CLEAN_SHUTDOWN);
-        let last_stop = if marker.exists() { LastStop::Clean } else { LastStop::Unclean };
+        let (boot_id, boot) = (boot::boot_id(), BootRecord::read(&path.join(boot::FILE_NAME))?);
+        let last_stop = match &boot {
+            _ if marker.exists() => LastStop::Clean,
+            Some(written) if Some(&written.boot_id) == boot_id.as_ref() => LastStop::Killed,
+            _ => LastStop::Lost,
+        };
         if last_stop == LastStop::Clean {
             recovery::remove(&disk, &marker)?;
             checkpoint::sync_folder(&disk, path)?;
@@ -119,6 +130,11 @@ impl DataDirectory {
             _lock: lock,
             meta,
             last_stop,
+            boot_id,
+            unopened_before: boot.as_ref().map(|written| written.unopened.clone()).unwrap_or_default(),
+            boot: Mutex::new(boot),
+            unopened: Mutex::default(),
+            checked_bytes: AtomicU64::new(0),
             offsets: Mutex::new(offsets),
             shared: Arc::new(Shared { disk, tuning, files: FileCache::new(tuning.open_segments_max) }),
             removals: Mutex::default(),
@@ -192,29 +208,58 @@ impl DataDirectory {
         config: LogConfig,
         clock: &Clock,
     ) -> Result<Log, Error> {
+        let last_stop = self.unopened_before.get(topic_partition).copied().unwrap_or(self.last_stop);
+        let opened = self.recover_log(topic_partition, topic_id, config, clock, last_stop);
+        let mut unopened = self.unopened.lock();
+        match &opened {
+            Ok(_) => unopened.remove(topic_partition),
+            Err(_) => unopened.insert(topic_partition.clone(), last_stop),
+        };
+        opened
+    }
+
+    fn recover_log(
+        &self,
+        topic_partition: &TopicPartition,
+        topic_id: TopicId,
+        config: LogConfig,
+        clock: &Clock,
+        last_stop: LastStop,
+    ) -> Result<Log, Error> {
+        let disk = &self.shared.disk;
         let folder = self.path.join(topic_partition.to_string());
         let is_new = !folder.exists();
         if is_new {
             // Lines of an earlier topic of this name must not be taken for those of this one.
-            self.offsets.lock().forget(&self.shared.disk, topic_partition, &self.path)?;
-            self.shared.disk.create_folder(&folder).map_err(Error::io("create", &folder))?;
+            self.offsets.lock().forget(disk, topic_partition, &self.path)?;
+            disk.create_folder(&folder).map_err(Error::io("create", &folder))?;
         }
         match read_topic_id(&folder)? {
-            None => write_topic_id(&self.shared.disk, &folder, topic_id)?,
+            None => write_topic_id(disk, &folder, topic_id)?,
             Some(found) if found == topic_id => {}
             Some(found) => return Err(Error::OtherTopic { path: folder, found, expected: topic_id }),
         }
-        let (checkpoints, high_watermark) = self.offsets.lock().of(topic_partition);
-        let recovered = {
-            let disk = &self.shared.disk;
-            recovery::recover(disk, topic_partition, &folder, &config, self.last_stop, checkpoints)?
-        };
+        let checkpoints = self.offsets.lock().of(topic_partition);
+        let (folder_path, checked_bytes) = (&*folder, &self.checked_bytes);
+        let recovered = recovery::recover(Opening {
+            disk,
+            topic_partition,
+            folder: folder_path,
+            config: &config,
+            last_stop,
+            checkpoints,
+            checked_bytes,
+        })?;
         let identity = Identity { topic_partition: topic_partition.clone(), topic_id, folder };
         let log = Log::new(identity, config, clock.clone(), self.shared.clone(), recovered);
-        if is_new || self.last_stop == LastStop::Unclean {
+        if is_new || last_stop != LastStop::Clean {
             log.note_new_folder();
         }
-        if let Some(high_watermark) = high_watermark {
+        if !is_new && last_stop != LastStop::Clean && checkpoints.recovery_point.is_none() {
+            // All was checked, and gaps let be: the next recovery need not guess again.
+            log.flush_and_move_recovery_point()?;
+        }
+        if let Some(high_watermark) = checkpoints.high_watermark {
             let mut appender = log.lock();
             let raised =
                 appender.set_high_watermark(high_watermark).and_then(|()| appender.set_last_stable(high_watermark));
@@ -225,6 +270,30 @@ impl DataDirectory {
         Ok(log)
     }
 
+    /// Bytes of records that recovery has checked so far.
+    pub fn checked_bytes(&self) -> u64 {
+        self.checked_bytes.load(Ordering::Relaxed)
+    }
+
+    /// To be called when logs were opened, before anything is appended to them: what an earlier process left was recovered,
+    /// but for those that could not be opened. `logs` tells all that were. From now on this boot's page cache counts.
+    ///
+    /// # Errors
+    /// The file cannot be replaced: the next start then takes what this process leaves for that of another boot.
+    pub fn note_running(&self, logs: impl FnOnce() -> Vec<Arc<Log>>) -> Result<(), Error> {
+        let Some(boot_id) = self.boot_id.clone() else { return Ok(()) };
+        let now = BootRecord { boot_id, unopened: self.unopened.lock().clone() };
+        let mut written = self.boot.lock();
+        if written.as_ref() == Some(&now) && self.offsets.lock().recovery_points.is_some() {
+            return Ok(());
+        }
+        // What a lost machine took must not be missed by a start on this boot.
+        self.checkpoint(&logs())?;
+        now.write(&self.shared.disk, &self.path.join(boot::FILE_NAME))?;
+        *written = Some(now);
+        Ok(())
+    }
+
     /// Takes a log out of the directory: it goes offline, its folder gets another name, and is removed by
     /// [`delete_due`](DataDirectory::delete_due) after `file.delete.delay.ms`.
     ///
@@ -233,7 +302,7 @@ impl DataDirectory {
     pub fn remove_log(&self, log: &Log) -> Result<(), Error> {
         let appender = log.lock();
         log.retire();
-        let renamed = self.rename_for_removal(&log.folder(), log.topic_partition())?;
+        let renamed = self.rename(&log.folder(), log.topic_partition(), DELETE)?;
         log.set_folder(&renamed);
         drop(appender);
         let delay = i64::try_from(log.config().file_delete_delay.as_millis()).unwrap_or(i64::MAX);
@@ -242,15 +311,41 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// Takes a folder out of the directory that belongs to no topic; removed by the next
-    /// [`delete_due`](DataDirectory::delete_due).
+    /// As [`remove_log`](DataDirectory::remove_log), of a partition whose log could not be opened; without a delay, as nobody
+    /// reads from it. A folder of another topic stays.
+    ///
+    /// # Errors
+    /// The folder cannot be read or renamed.
+    pub fn remove_unopened(&self, topic_partition: &TopicPartition, topic_id: TopicId) -> Result<(), Error> {
+        self.unopened.lock().remove(topic_partition);
+        let folder = self.path.join(topic_partition.to_string());
+        if !folder.exists() || read_topic_id(&folder)?.is_some_and(|found| found != topic_id) {
+            return Ok(());
+        }
+        let renamed = self.rename(&folder, topic_partition, DELETE)?;
+        self.removals.lock().push((TimestampMs(i64::MIN), renamed));
+        Ok(())
+    }
+
+    /// Makes the removals of logs last: until then a power cut may bring their folders back, as strays.
+    ///
+    /// # Errors
+    /// The directory cannot be synced.
+    pub fn sync_removals(&self) -> Result<(), Error> {
+        checkpoint::sync_folder(&self.shared.disk, &self.path)
+    }
+
+    /// Takes a folder out of the way that belongs to no topic, and keeps it under a name that ends in `-stray`, as Kafka does:
+    /// a removal could not be undone.
     ///
     /// # Errors
     /// The folder cannot be renamed.
-    pub fn remove_stray(&self, found: &FoundPartition) -> Result<(), Error> {
-        info!(topic_partition = %found.topic_partition, "removing the folder of a partition that is no more");
-        let renamed = self.rename_for_removal(&found.path, &found.topic_partition)?;
-        self.removals.lock().push((TimestampMs(i64::MIN), renamed));
+    pub fn set_stray_aside(&self, found: &FoundPartition) -> Result<(), Error> {
+        let renamed = self.rename(&found.path, &found.topic_partition, STRAY)?;
+        warn!(
+            topic_partition = %found.topic_partition, path = %renamed.display(),
+            "the metadata does not know this partition: its folder was renamed, and can be removed"
+        );
         Ok(())
     }
 
@@ -272,14 +367,15 @@ impl DataDirectory {
         result
     }
 
-    /// Writes the recovery points, log starts and high watermarks of `logs`, which are all there are.
+    /// Writes the recovery points, log starts and high watermarks of `logs`, which are all there are but those that could not
+    /// be opened.
     ///
     /// # Errors
     /// A file cannot be replaced; it is then as it was.
     pub fn checkpoint(&self, logs: &[Arc<Log>]) -> Result<(), Error> {
         let all = |offset: fn(&Log) -> Offset| logs.iter().map(|l| (l.topic_partition().clone(), offset(l))).collect();
-        let now = CheckpointFiles {
-            recovery_points: all(Log::recovery_point),
+        let mut now = CheckpointFiles {
+            recovery_points: Some(all(Log::recovery_point)),
             high_watermarks: all(|log| log.positions().high_watermark),
             // As in Kafka: a log start that the first segment's name tells needs no line.
             log_starts: (logs.iter())
@@ -288,10 +384,14 @@ impl DataDirectory {
                 .map(|(log, start)| (log.topic_partition().clone(), start))
                 .collect(),
         };
+        let unopened = self.unopened.lock();
         let mut offsets = self.offsets.lock();
+        unopened.keys().for_each(|topic_partition| now.keep(topic_partition, &offsets));
+        let written = now.recovery_points.clone().unwrap_or_default();
         offsets.replace(&self.shared.disk, now, &self.path)?;
+        drop(offsets);
         for log in logs {
-            if let Some(recovery_point) = offsets.recovery_points.get(log.topic_partition()) {
+            if let Some(recovery_point) = written.get(log.topic_partition()) {
                 log.remove_passed_snapshots(*recovery_point);
             }
         }
@@ -323,8 +423,14 @@ impl DataDirectory {
             }
         }
         self.checkpoint(logs)?;
+        let unopened = self.unopened.lock();
         match first_failure {
             Some(error) => Err(error),
+            // The next start must look at them as this one did.
+            None if !unopened.is_empty() => {
+                warn!(partitions = unopened.len(), "not marked as cleanly stopped: there are partitions offline");
+                Ok(())
+            }
             // The broker epoch is for a controller's eyes (KIP-966); −1 says that it is not known.
             None => checkpoint::replace(
                 &self.shared.disk,
@@ -343,11 +449,10 @@ impl DataDirectory {
         Ok(())
     }
 
-    /// `topic-partition.unique-delete`, the topic cut where the name would be too long (`UnifiedLog.logDeleteDirName`). Not
-    /// synced, which took 3 ms for each partition of a topic: a folder whose old name a power cut brings back belongs to no
-    /// topic, and goes at the next start.
-    fn rename_for_removal(&self, folder: &Path, topic_partition: &TopicPartition) -> Result<PathBuf, Error> {
-        let tail = format!("-{}.{}{DELETE}", topic_partition.partition, Uuid::new_v4().simple());
+    /// `topic-partition.unique-ENDING`, the topic cut where the name would be too long (`LocalLog.logDirNameWithSuffixCap`). Not
+    /// synced, which took 3 ms for each partition of a topic.
+    fn rename(&self, folder: &Path, topic_partition: &TopicPartition, ending: &str) -> Result<PathBuf, Error> {
+        let tail = format!("-{}.{}{ending}", topic_partition.partition, Uuid::new_v4().simple());
         let topic = topic_partition.topic.as_str();
         let topic = &topic[..topic.len().min(FILE_NAME_BYTES_MAX - tail.len())];
         let renamed = self.path.join(format!("{topic}{tail}"));
@@ -382,63 +487,6 @@ fn folders(directory: &Path) -> Result<Vec<String>, Error> {
     }
     names.sort_unstable();
     Ok(names)
-}
-
-impl CheckpointFiles {
-    fn read(folder: &Path) -> Result<CheckpointFiles, Error> {
-        Ok(CheckpointFiles {
-            recovery_points: read_checkpoint(&folder.join(RECOVERY_POINTS))?,
-            log_starts: read_checkpoint(&folder.join(LOG_STARTS))?,
-            high_watermarks: read_checkpoint(&folder.join(HIGH_WATERMARKS))?,
-        })
-    }
-
-    /// Writes what differs: a broker without news leaves the disk alone.
-    fn replace(&mut self, disk: &Disk, now: CheckpointFiles, folder: &Path) -> Result<(), Error> {
-        let files = [
-            (RECOVERY_POINTS, &mut self.recovery_points, now.recovery_points),
-            (HIGH_WATERMARKS, &mut self.high_watermarks, now.high_watermarks),
-            (LOG_STARTS, &mut self.log_starts, now.log_starts),
-        ];
-        for (name, known, now) in files {
-            if *known != now {
-                checkpoint::write_offsets(disk, &folder.join(name), &now)?;
-                *known = now;
-            }
-        }
-        Ok(())
-    }
-
-    fn of(&self, topic_partition: &TopicPartition) -> (Checkpoints, Option<Offset>) {
-        let recovery_point = self.recovery_points.get(topic_partition).copied();
-        let log_start = self.log_starts.get(topic_partition).copied();
-        (Checkpoints { recovery_point, log_start }, self.high_watermarks.get(topic_partition).copied())
-    }
-
-    fn forget(&mut self, disk: &Disk, topic_partition: &TopicPartition, folder: &Path) -> Result<(), Error> {
-        if [&self.recovery_points, &self.log_starts, &self.high_watermarks]
-            .iter()
-            .all(|o| !o.contains_key(topic_partition))
-        {
-            return Ok(());
-        }
-        let mut now = self.clone();
-        for offsets in [&mut now.recovery_points, &mut now.log_starts, &mut now.high_watermarks] {
-            offsets.remove(topic_partition);
-        }
-        self.replace(disk, now, folder)
-    }
-}
-
-/// A checkpoint that cannot be read counts as none, as in Kafka: the logs themselves are read from their beginnings.
-fn read_checkpoint(path: &Path) -> Result<HashMap<TopicPartition, Offset>, Error> {
-    match checkpoint::read_offsets(path) {
-        Err(Error::Corrupt { path, what }) => {
-            warn!(path = %path.display(), what, "checkpoint passed over");
-            Ok(HashMap::new())
-        }
-        other => other,
-    }
 }
 
 /// Locks a directory against other processes, ours and Kafka's.

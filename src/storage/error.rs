@@ -28,6 +28,22 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// Records of a log that were there are damaged or gone. Nothing was changed.
+    #[error(
+        "{} is damaged at byte {position}, where offset {offset} belongs: {what}. The files were left as they are: put them back \
+         as they were, or see \"A damaged log\" in docs/operations.md for how to give up what follows",
+        path.display()
+    )]
+    Damaged {
+        /// The segment's file.
+        path: PathBuf,
+        /// Up to where it holds, in bytes.
+        position: u64,
+        /// Up to where it holds, in records.
+        offset: Offset,
+        /// What is wrong.
+        what: String,
+    },
     /// Another process works in this directory.
     #[error("the data directory {} is in use by another process", path.display())]
     Locked {

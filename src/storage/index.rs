@@ -131,6 +131,12 @@ impl Index {
         after.checked_sub(1).map_or(0, |i| self.times[i].relative)
     }
 
+    /// Forgets what says something of the relative offset `end` or above.
+    pub(super) fn keep_below(&mut self, end: u32) {
+        self.offsets.truncate(self.offsets.partition_point(|e| e.relative < end));
+        self.times.truncate(self.times.partition_point(|e| e.relative < end));
+    }
+
     /// Writes both files over what is there, so that entries which are on disk already stay there. Not synced: that is due
     /// before the recovery point passes them, as what a power cut leaves of others may look like entries.
     pub(super) fn write(&self, disk: &Disk, offsets: &Path, times: &Path) -> Result<(), Error> {

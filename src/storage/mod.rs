@@ -11,6 +11,7 @@
 //! Kafka's; see `docs/on-disk-format.md`.
 
 mod appender;
+mod boot;
 mod checkpoint;
 mod directory;
 mod epochs;
@@ -21,6 +22,7 @@ mod headers;
 mod index;
 mod log;
 mod map;
+mod offsets;
 mod positions;
 mod producers;
 mod properties;

@@ -1,4 +1,4 @@
-//! Reads a segment from its beginning and checks every batch.
+//! Reads a segment from the recovery point, or its beginning, and checks every batch.
 //!
 //! Invariants: nothing is believed before the CRC of the whole batch was right; memory is bounded whatever a length field
 //! claims. Source: Kafka's `LogSegment.recover`.
@@ -7,12 +7,14 @@ use crate::record::BatchInfo;
 use crate::storage::Error;
 use crate::storage::headers::{Fault, Headers};
 use crate::storage::index::{Index, Progress};
+use crate::storage::recovery::Below;
 use crate::storage::segment::Segment;
 use crate::types::TimestampMs;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is known of a segment that can be appended to.
 #[derive(Debug)]
@@ -23,28 +25,45 @@ pub(super) struct Active {
     pub(super) end: u64,
 }
 
-/// A segment whose batches were all checked.
+/// A segment whose batches were checked, up to the first that does not hold.
 #[derive(Debug)]
 pub(super) struct Checked {
     pub(super) active: Active,
-    /// Why the rest of the file is not part of the log.
+    /// Why what follows is not part of the log.
     pub(super) fault: Option<String>,
 }
 
-/// Checks the batches of a segment up to the first that does not hold, and shows each that does.
+/// Whether offsets may be missing between two batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gaps {
+    /// Appends leave none.
+    None,
+    /// Nobody knows whether the log was compacted here.
+    Possible,
+}
+
+/// How to check.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules<'a> {
+    pub(super) gaps: Gaps,
+    pub(super) interval_bytes: u32,
+    /// Where the bytes that were read are counted.
+    pub(super) bytes: &'a AtomicU64,
+}
+
+/// Checks the batches of a segment above what is known of it, and shows each that holds.
 pub(super) fn check(
     segment: &Segment,
     file: &File,
     path: &Path,
-    interval_bytes: u32,
+    below: Below,
+    rules: &Rules<'_>,
     mut seen: impl FnMut(&BatchInfo),
 ) -> Result<Checked, Error> {
-    let mut progress = Progress::new(segment.base_offset);
-    let mut index = Index::default();
-    let mut first_timestamp = None;
-    let mut headers = Headers::new(file, None, 0, segment.end());
+    let Below { mut index, mut progress, mut first_timestamp, position: start } = below;
+    let mut headers = Headers::new(file, None, start, segment.end());
     let mut bytes = Bytes::new(file, segment.end());
-    let mut end = 0;
+    let mut end = start;
     let fault = loop {
         let (position, batch) = match headers.next() {
             Ok(Some(next)) => next,
@@ -52,26 +71,23 @@ pub(super) fn check(
             Err(Fault::Broken { what, .. }) => break Some(what),
             Err(fault @ Fault::Io(_)) => return Err(fault.at(path)),
         };
-        if batch.base_offset < segment.base_offset {
-            break Some(format!("offset {} lies below the segment", batch.base_offset));
+        let (found, expected) = (batch.base_offset, progress.next_offset);
+        if found < expected || (found > expected && rules.gaps == Gaps::None) {
+            break Some(format!("offset {found} is where {expected} is expected"));
         }
         let size = u64::from(batch.size_bytes);
         if bytes.crc(position + CRC_COVERS, position + size).map_err(Error::io("read", path))? != batch.crc {
-            break Some(format!("the checksum of the batch at offset {} is wrong", batch.base_offset));
+            break Some(format!("the checksum of the batch at offset {found} is wrong"));
         }
-        if progress.observe(&batch, interval_bytes) {
+        if progress.observe(&batch, rules.interval_bytes) {
             index.push(segment.base_offset, batch.last_offset(), position, progress.largest);
         }
         first_timestamp.get_or_insert(batch.max_timestamp);
         seen(&batch);
         end = position + size;
+        rules.bytes.fetch_add(size, Ordering::Relaxed);
     };
     Ok(Checked { active: Active { index, progress, first_timestamp, end }, fault })
-}
-
-/// Whether a range of a file holds nothing but zeros, as what is allocated ahead does.
-pub(super) fn is_zero(file: &File, start: u64, end: u64) -> io::Result<bool> {
-    Bytes::new(file, end).are_zero_from(start)
 }
 
 /// The first byte that a batch's CRC covers.
@@ -100,18 +116,6 @@ impl Bytes<'_> {
             position += piece.len() as u64;
         }
         Ok(crc)
-    }
-
-    fn are_zero_from(&mut self, start: u64) -> io::Result<bool> {
-        let mut position = start;
-        while position < self.end {
-            let piece = self.at(position)?;
-            if piece.iter().any(|byte| *byte != 0) {
-                return Ok(false);
-            }
-            position += piece.len() as u64;
-        }
-        Ok(true)
     }
 
     /// Some bytes from `position`, which lies below the end, on: at least one.

@@ -224,7 +224,10 @@ impl Log {
         self.check_online()?;
         let log_end = appender.positions().log_end;
         let snapshot_path = segment::file_path(&self.folder(), log_end, segment::SNAPSHOT);
-        let changed = appender.state().writer.is_some() || self.recovery_point() < log_end || !snapshot_path.exists();
+        let log_path = appender.state().active.path(&self.folder(), segment::LOG);
+        let length = log_path.metadata().map_err(Error::io("inspect", &log_path))?.len();
+        let is_settled = length == appender.state().active.end() && snapshot_path.exists();
+        let changed = appender.state().writer.is_some() || self.recovery_point() < log_end || !is_settled;
         if changed {
             let settled = appender.close_active();
             settled

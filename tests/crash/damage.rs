@@ -1,5 +1,5 @@
-//! Damaged files, and directories that are not ours to use: a start serves what was acknowledged below the damage, or is
-//! refused with one sentence and exit code 1.
+//! Damaged files, and directories that are not ours to use: a start serves what was acknowledged below the damage, if a lost
+//! machine can have done it; otherwise the partition is offline, or the start refused with one sentence and exit code 1.
 //!
 //! Each case gets a copy of one data directory, which a broker filled and left by a kill or a clean stop.
 
@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use kafka_protocol::ResponseError;
 use tempfile::TempDir;
 
 use super::support::batch::Batch;
@@ -14,7 +15,7 @@ use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::{self, Topic, batches, fetch};
-use super::{entries_of, files_in, logical_bytes, refusal};
+use super::{entries_of, files_in, logical_bytes, lose_machine, refusal};
 
 const SETTINGS: [&str; 1] = ["log.segment.bytes=1048576"];
 const BATCHES: usize = 40;
@@ -89,6 +90,34 @@ impl Filled {
         assert_eq!(send(&mut client, found), next, "{case}: it goes on where it ended");
         (found, broker.log())
     }
+
+    /// Starts a broker on a damaged copy and expects that it keeps the partition offline, says why, and changes nothing of it.
+    fn expect_offline(&self, case: &str, directory: TempDir) -> TempDir {
+        let logs = |directory: &TempDir| -> Vec<(PathBuf, Vec<u8>)> {
+            let files = files_in(&data_in(directory), ".log").into_iter();
+            files
+                .map(|path| {
+                    (
+                        path.strip_prefix(directory.path()).expect("it is in there").to_owned(),
+                        fs::read(path).expect("it can be read"),
+                    )
+                })
+                .collect()
+        };
+        let before = logs(&directory);
+        let mut broker = Broker::start_in(directory, &SETTINGS);
+        let mut client = Client::connect(broker.address());
+        let answer = requests::produce(&mut client, 9, &self.topic, 0, batch(BATCHES).build());
+        assert_eq!(answer.error_code, ResponseError::KafkaStorageError.code(), "{case}: {answer:?}");
+        let said = broker.log();
+        assert_eq!(said.matches("is damaged at byte").count(), 1, "{case}:\n{said}");
+        assert!(said.contains("docs/operations.md"), "{case}:\n{said}");
+        assert!(broker.stop().0.success(), "{case}");
+        let left = copy_of(&broker.data());
+        assert!(logs(&left) == before, "{case}: the files were changed");
+        assert!(!data_in(&left).join(".kafka_cleanshutdown").exists(), "{case}: the next start must look again");
+        left
+    }
 }
 
 fn copy_of(data: &Path) -> TempDir {
@@ -128,50 +157,67 @@ fn open(path: &Path) -> File {
 #[test]
 fn a_torn_end_costs_only_the_batch_that_it_tore() {
     let mut random = Random::seeded();
-    for end in [End::Killed, End::Stopped] {
-        let filled = Filled::by_a_broker_that_was(end);
-        for _ in 0..3 {
-            let directory = filled.copy();
-            let (log, start, whole) = last_batch(&directory);
-            let cut = start + 1 + random.below(whole - start - 1);
-            open(&log).set_len(cut).expect("the segment can be cut");
-            let case = format!("{end:?}, cut {} bytes into the last batch", cut - start);
-            let (found, said) = filled.expect_served(&case, directory, BATCHES - 1);
-            assert_eq!(found, BATCHES - 1, "{case}");
-            assert_eq!(said.matches("cut an incomplete end off the log").count(), 1, "{case}:\n{said}");
+    let filled = Filled::by_a_broker_that_was(End::Killed);
+    for _ in 0..3 {
+        let directory = filled.copy();
+        let (log, start, whole) = last_batch(&directory);
+        let cut = start + 1 + random.below(whole - start - 1);
+        open(&log).set_len(cut).expect("the segment can be cut");
+        let case = format!("cut {} bytes into the last batch", cut - start);
+        let (found, said) = filled.expect_served(&case, directory, BATCHES - 1);
+        assert_eq!(found, BATCHES - 1, "{case}");
+        assert_eq!(said.matches("cut an incomplete batch off the log").count(), 1, "{case}:\n{said}");
 
-            let directory = filled.copy();
-            let (log, start, whole) = last_batch(&directory);
-            let cut = start + 1 + random.below(whole - start - 1);
-            open(&log).set_len(cut).expect("the segment can be cut");
-            open(&log).set_len(whole + 50_000).expect("the segment can be extended");
-            let case = format!("{end:?}, zeros {} bytes into the last batch", cut - start);
-            let (found, _) = filled.expect_served(&case, directory, BATCHES - 1);
-            assert_eq!(found, BATCHES - 1, "{case}");
+        let directory = filled.copy();
+        let (log, start, whole) = last_batch(&directory);
+        let cut = start + 1 + random.below(whole - start - 1);
+        open(&log).set_len(cut).expect("the segment can be cut");
+        open(&log).set_len(whole + 50_000).expect("the segment can be extended");
+        let case = format!("zeros {} bytes into the last batch", cut - start);
+        let (found, _) = filled.expect_served(&case, directory, BATCHES - 1);
+        assert_eq!(found, BATCHES - 1, "{case}");
 
-            let directory = filled.copy();
-            let (log, _, whole) = last_batch(&directory);
-            let garbage: Vec<u8> = (0..1 + random.below(5000)).map(|_| random.next() as u8).collect();
-            open(&log).write_all_at(&garbage, whole).expect("the segment can be written");
-            let case = format!("{end:?}, {} bytes of garbage at the end", garbage.len());
-            let (found, _) = filled.expect_served(&case, directory, BATCHES);
-            assert_eq!(found, BATCHES, "{case}");
-        }
+        let directory = filled.copy();
+        let (log, _, whole) = last_batch(&directory);
+        let garbage: Vec<u8> = (0..100 + random.below(5000)).map(|_| 1 + random.below(255) as u8).collect();
+        open(&log).write_all_at(&garbage, whole).expect("the segment can be written");
+        lose_machine(&data_in(&directory));
+        let case = format!("{} bytes of garbage at the end", garbage.len());
+        let (found, _) = filled.expect_served(&case, directory, BATCHES);
+        assert_eq!(found, BATCHES, "{case}");
     }
 }
 
 #[test]
-fn a_flipped_bit_after_a_kill_costs_nothing_below_it() {
+fn what_was_stopped_in_order_and_is_shorter_is_not_served() {
+    let mut random = Random::seeded();
+    let filled = Filled::by_a_broker_that_was(End::Stopped);
+    let directory = filled.copy();
+    let (log, start, whole) = last_batch(&directory);
+    let cut = start + random.below(whole - start);
+    open(&log).set_len(cut).expect("the segment can be cut");
+    let left = filled.expect_offline("cut after a stop", directory);
+    // Put back as it was, it is served.
+    let intact = filled.copy();
+    let last = |directory: &TempDir| files_in(&data_in(directory), ".log").pop().expect("there is a segment");
+    fs::copy(last(&intact), last(&left)).expect("a file can be copied");
+    let (found, _) = filled.expect_served("put back", left, BATCHES);
+    assert_eq!(found, BATCHES);
+}
+
+#[test]
+fn a_flipped_bit_is_refused_after_a_kill_and_costs_nothing_below_it_where_the_machine_was_lost() {
     let mut random = Random::seeded();
     let filled = Filled::by_a_broker_that_was(End::Killed);
     for _ in 0..3 {
         let directory = filled.copy();
         let logs = files_in(&data_in(&directory), ".log");
-        let place = random.below(logs.len() as u64) as usize;
+        // Not in the last segment: something follows.
+        let place = random.below(logs.len() as u64 - 1) as usize;
         let size = batch(BATCHES - 1).build().len() as u64;
-        // Behind the first batch, so that something is left.
-        let first = if place == 0 { size + 64 } else { 0 };
-        let position = first + random.below(logical_bytes(&logs[place]) - first);
+        // Behind the first batch, so that something is left, and in the records.
+        let number = random.below(logical_bytes(&logs[place]) / size - 1) + u64::from(place == 0);
+        let position = number * batch(1).build().len() as u64 + 100 + random.below(1000);
         let mut byte = [0];
         let file = open(&logs[place]);
         file.read_exact_at(&mut byte, position).expect("the segment can be read");
@@ -179,16 +225,27 @@ fn a_flipped_bit_after_a_kill_costs_nothing_below_it() {
         file.write_all_at(&byte, position).expect("the segment can be written");
         let per_segment = (1 << 20) / size;
         let below = place as u64 * per_segment + position / (size + 64);
-        // At a batch's first 20 bytes, some of which no checksum covers, nothing need be found.
         let case = format!("a bit at {position} of segment {place}");
-        filled.expect_served(&case, directory, (below.saturating_sub(1) as usize).max(1));
+        let directory = filled.expect_offline(&case, directory);
+        // A new boot explains nothing of what was known before; the remedy does what docs/operations.md says.
+        lose_machine(&data_in(&directory));
+        let directory = filled.expect_offline(&case, directory);
+        fs::remove_file(data_in(&directory).join("klamm.boot")).expect("it can be removed");
+        let expected = (below.saturating_sub(1) as usize).max(1);
+        let (found, said) = filled.expect_served(&case, directory, expected);
+        assert!(found < BATCHES, "{case}");
+        assert_eq!(said.matches("the log was cut").count(), 1, "{case}:\n{said}");
     }
 }
 
 #[test]
 fn whatever_is_not_a_log_can_be_missing_or_garbage() {
-    let checkpoints =
-        ["recovery-point-offset-checkpoint", "replication-offset-checkpoint", "log-start-offset-checkpoint"];
+    let checkpoints = [
+        "klamm.boot",
+        "recovery-point-offset-checkpoint",
+        "replication-offset-checkpoint",
+        "log-start-offset-checkpoint",
+    ];
     let endings = [".index", ".timeindex", ".snapshot", "leader-epoch-checkpoint", "partition.metadata"];
     let remove: fn(&Path) = |path| fs::remove_file(path).expect("it can be removed");
     let scribble: fn(&Path) = |path| fs::write(path, b"\xff\xfegarbage\n\n7").expect("it can be written");

@@ -10,7 +10,7 @@ use super::support::batch::Batch;
 use super::support::broker::Broker;
 use super::support::raw::Client;
 use super::support::requests::{Topic, batches, fetch_request, produce_at, the_partition, values, wait_until_led};
-use super::{files_in, logical_bytes};
+use super::{files_in, logical_bytes, lose_machine};
 
 /// Epoch and end offset of the answer, which must not be an error.
 fn end_of(client: &mut Client, topic: &Topic, epoch: i32) -> (i32, i64) {
@@ -83,6 +83,7 @@ fn kip_320_a_reader_of_what_a_power_cut_took_is_told_where_to_go_on() {
     broker.kill();
     let file = File::options().write(true).open(&log).expect("the segment can be opened");
     file.set_len(kept_bytes).expect("the segment can be cut");
+    lose_machine(&broker.data());
 
     broker.start_again(&[]);
     let mut client = Client::connect(broker.address());

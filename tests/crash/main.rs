@@ -90,6 +90,15 @@ fn logical_bytes(log: &Path) -> u64 {
     end as u64
 }
 
+/// Lets what was left in this data directory count as left by a machine that was lost, with all that was not synced.
+fn lose_machine(data: &Path) {
+    let path = data.join("klamm.boot");
+    let text = fs::read_to_string(&path).expect("a broker that served has written it");
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[2] = "00000000-0000-4000-8000-000000000000";
+    fs::write(&path, lines.join("\n") + "\n").expect("it can be written");
+}
+
 /// Strikes a start on the same data before it is ready, or a little later.
 fn kill_while_starting(broker: &Broker, settings: &[&str], moment: Duration) {
     let mut command = broker::command(&broker.data(), settings);

@@ -129,8 +129,14 @@ impl Churn {
         assert!(found.is_empty(), "topics that nobody asked for: {found:?}");
         let folder = |path: std::path::PathBuf| path.is_dir().then(|| path.file_name().map(|name| name.to_owned()));
         let there = entries_of(&broker.data()).into_iter().filter_map(folder).flatten();
-        let there: BTreeSet<String> = there.map(|name| name.to_string_lossy().into_owned()).collect();
+        let there = there.map(|name| name.to_string_lossy().into_owned());
+        // A deletion that was cut off leaves strays, as in Apache Kafka.
+        let (strays, there): (BTreeSet<String>, BTreeSet<String>) = there.partition(|name| name.ends_with("-stray"));
         assert_eq!(there, folders, "folders of topics that are gone go, too");
+        let is_gone =
+            |topic: &str| self.topics.iter().all(|(name, known)| name.as_str() != topic || known.state == State::Gone);
+        let topic_of = |stray: &str| stray.split('.').next().and_then(|name| Some(name.rsplit_once('-')?.0.to_owned()));
+        assert!(strays.iter().all(|stray| topic_of(stray).is_some_and(|topic| is_gone(&topic))), "{strays:?}");
     }
 }
 

@@ -44,12 +44,6 @@ fn partitions_are_found_by_their_folders_with_their_ids() {
     let found = directory.partitions().unwrap();
     let names: Vec<_> = found.iter().map(|f| (f.topic_partition.to_string(), f.topic_id)).collect();
     assert_eq!(names, [("half-made-3".to_owned(), None), ("orders-0".to_owned(), Some(log.topic_id()))]);
-    directory.remove_stray(&found[0]).unwrap();
-    assert_eq!(directory.partitions().unwrap().len(), 1);
-    assert_eq!(directory.delete_due(TimestampMs(0)).unwrap(), None);
-    assert!(
-        !fs::read_dir(disk.root.path()).unwrap().any(|e| e.unwrap().file_name().to_str().unwrap().contains("half"))
-    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod kills;
 mod logs;
 mod model;
 mod recoveries;
+mod recovery_cases;
 mod recovery_points;
 mod syncs;
 mod times;

@@ -231,20 +231,6 @@ fn a_log_start_that_was_moved_survives_by_its_checkpoint() {
 }
 
 #[test]
-fn a_log_that_ends_below_its_start_begins_anew_there() {
-    let disk = Disk::new(1 << 20);
-    let (directory, log) = disk.open();
-    append(&log, &[batch(5, 10), batch(5, 10)]);
-    log.advance_log_start(Offset(10)).unwrap();
-    directory.checkpoint(std::slice::from_ref(&log)).unwrap();
-    kill((directory, log));
-    File::options().write(true).open(&disk.files(".log")[0]).unwrap().set_len(20).unwrap();
-    let opened = disk.open();
-    assert_eq!(append(&opened.1, &[batch(1, 1)]), [appended(10)]);
-    assert_eq!(contents(&opened.1), [(10, 10)]);
-}
-
-#[test]
 fn leader_epochs_that_are_missing_or_cannot_be_read_are_made_anew_from_the_batches() {
     for end in [kill, stop] {
         let disk = Disk::new(6000);
@@ -265,34 +251,4 @@ fn leader_epochs_that_are_missing_or_cannot_be_read_are_made_anew_from_the_batch
             assert_eq!(fs::read(&path).unwrap(), right);
         }
     }
-}
-
-#[test]
-fn a_closed_segment_that_was_not_trimmed_is_and_the_log_goes_on() {
-    let disk = Disk::new(2000);
-    let opened = disk.open();
-    (0..10).for_each(|_| drop(append(&opened.1, &[batch(1, 900)])));
-    let expected = contents(&opened.1);
-    let size = opened.1.size_bytes();
-    kill(opened);
-    for path in &disk.files(".log")[1..3] {
-        File::options().write(true).open(path).unwrap().set_len(70_000).unwrap();
-    }
-    let opened = disk.open();
-    assert_eq!(contents(&opened.1), expected);
-    assert_eq!(opened.1.size_bytes(), size);
-    assert_eq!(opened.1.positions().log_end_bytes, size);
-}
-
-#[test]
-fn a_segment_that_begins_below_the_end_of_the_one_before_is_an_error_and_nothing_is_removed() {
-    let disk = Disk::new(1 << 20);
-    let opened = disk.open();
-    append(&opened.1, &[batch(5, 10)]);
-    stop(opened);
-    fs::remove_file(disk.root.path().join(".kafka_cleanshutdown")).unwrap();
-    fs::copy(&disk.files(".log")[0], disk.folder().join("00000000000000000003.log")).unwrap();
-    let error = disk.open_log(&disk.open_directory()).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { .. }), "{error}");
-    assert_eq!(disk.files(".log").len(), 2);
 }

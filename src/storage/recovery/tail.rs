@@ -1,0 +1,147 @@
+//! What follows the last whole batch of a file: nothing, one batch that was not written whole, or damage.
+//!
+//! A batch is stored from its header on, into zeros or behind the end of the file, and the next one only when it is whole.
+//! A process that dies in it leaves a part of it, and nothing behind it. Copying through a map may store the first and last
+//! bytes of a piece out of order, so that what is missing is known by its zeros wherever they are.
+
+use crate::record::{BatchView, HEADER_BYTES};
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// Nothing but zeros, as what is allocated ahead has.
+    Zeros,
+    /// A part of one batch: who wrote it was cut off.
+    Incomplete,
+    /// Something else, up to this position.
+    Damaged { end: u64 },
+}
+
+/// As many zeros in a row are taken for bytes that were not stored: a copy moves no fewer at once, but for the rest.
+const HOLE_BYTES: usize = 16;
+const LENGTH_FIELD: Range<usize> = 8..12;
+const CODEC_FIELD: usize = 22;
+const READ_BYTES: u64 = 256 << 10;
+
+/// Looks at the bytes of a file of `length` bytes from `position` on, where no whole batch is.
+pub(super) fn inspect(file: &File, position: u64, length: u64) -> io::Result<Tail> {
+    let end = content_end(file, position, length)?;
+    if end == position {
+        return Ok(Tail::Zeros);
+    }
+    let mut header = [0; HEADER_BYTES];
+    let there = header.len().min(usize::try_from(length - position).unwrap_or(usize::MAX));
+    file.read_exact_at(&mut header[..there], position)?;
+    let field = i32::from_be_bytes(header[LENGTH_FIELD].try_into().expect("four bytes"));
+    // A header is stored at once; without its length there can be no more of it.
+    let size = (u64::try_from(field).unwrap_or(0) + LENGTH_FIELD.end as u64).max(HEADER_BYTES as u64);
+    if position + size > length {
+        return Ok(Tail::Incomplete);
+    }
+    if end > position + size {
+        return Ok(Tail::Damaged { end });
+    }
+    let mut batch = vec![0; usize::try_from(size).map_err(io::Error::other)?];
+    file.read_exact_at(&mut batch, position)?;
+    Ok(if is_whole(&batch) || !has_hole(&batch) { Tail::Damaged { end } } else { Tail::Incomplete })
+}
+
+fn is_whole(batch: &[u8]) -> bool {
+    BatchView::parse(batch).is_ok_and(|view| view.verify_crc())
+}
+
+/// Whether bytes may be missing. Records begin with a length or a codec's mark, neither of which is zero; without a codec
+/// they end in the number of headers, which mostly is.
+fn has_hole(batch: &[u8]) -> bool {
+    let records = &batch[HEADER_BYTES..];
+    let is_compressed = batch[CODEC_FIELD] & 7 != 0;
+    let zeros_at_end = records.iter().rev().take_while(|byte| **byte == 0).count();
+    records.first().is_none_or(|byte| *byte == 0)
+        || zeros_at_end > usize::from(!is_compressed)
+        || records.windows(HOLE_BYTES).any(|window| window.iter().all(|byte| *byte == 0))
+}
+
+/// The end of what is not zero.
+fn content_end(file: &File, start: u64, length: u64) -> io::Result<u64> {
+    let (mut position, mut end) = (start, start);
+    let mut block = Vec::new();
+    while position < length {
+        block.resize(READ_BYTES.min(length - position) as usize, 0);
+        file.read_exact_at(&mut block, position)?;
+        if let Some(last) = block.iter().rposition(|byte| *byte != 0) {
+            end = position + last as u64 + 1;
+        }
+        position += block.len() as u64;
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::BatchBuilder;
+    use crate::types::{Offset, TimestampMs};
+
+    fn batch(value: &[u8]) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(Offset(7));
+        builder.append(TimestampMs(1_795_500_000_000), None, Some(value), &[]);
+        builder.build().to_vec()
+    }
+
+    fn inspected(bytes: &[u8]) -> Tail {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+        inspect(&file, 0, bytes.len() as u64).unwrap()
+    }
+
+    fn with_zeros(mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes.resize(bytes.len() + 1000, 0);
+        bytes
+    }
+
+    #[test]
+    fn a_batch_cut_anywhere_is_incomplete_with_zeros_behind_it_and_without() {
+        let whole = batch(&[b'v'; 200]);
+        // The batch ends in the number of headers, which is 0.
+        for kept in 1..whole.len() - 1 {
+            // The base offset begins with zeros.
+            let expected = if kept < 8 { Tail::Zeros } else { Tail::Incomplete };
+            assert_eq!(inspected(&whole[..kept]), expected, "{kept}");
+            let mut bytes = whole[..kept].to_vec();
+            bytes.resize(5000, 0);
+            assert_eq!(inspected(&bytes), expected, "{kept}");
+        }
+        assert_eq!(inspected(&[0; 300]), Tail::Zeros);
+        assert_eq!(inspected(&[]), Tail::Zeros);
+    }
+
+    #[test]
+    fn a_hole_that_a_copy_out_of_order_leaves_is_incomplete() {
+        let whole = batch(&[b'v'; 200]);
+        for start in [HEADER_BYTES, 100] {
+            let mut bytes = whole.clone();
+            bytes[start..start + 32].fill(0);
+            assert_eq!(inspected(&with_zeros(bytes)), Tail::Incomplete, "{start}");
+        }
+    }
+
+    #[test]
+    fn what_no_cut_off_write_leaves_is_damage() {
+        let whole = batch(&[b'v'; 200]);
+        let end = whole.len() as u64 - 1;
+        let mut flipped = whole.clone();
+        flipped[120] ^= 4;
+        assert_eq!(inspected(&flipped), Tail::Damaged { end });
+        assert_eq!(inspected(&with_zeros(flipped.clone())), Tail::Damaged { end });
+        assert_eq!(inspected(&whole), Tail::Damaged { end }, "a whole batch is no part of one");
+        let mut followed = whole[..150].to_vec();
+        followed.resize(whole.len(), 0);
+        followed.extend_from_slice(&whole);
+        assert_eq!(inspected(&followed), Tail::Damaged { end: followed.len() as u64 - 1 });
+        assert_eq!(inspected(&[0xff; 100]), Tail::Damaged { end: 100 }, "no length");
+    }
+}
