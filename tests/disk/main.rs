@@ -11,9 +11,18 @@ mod support;
 mod image;
 mod power_cuts;
 mod recorder;
+mod refusals;
 mod workload;
+
+use std::path::PathBuf;
 
 /// How many rounds to go: these, or `KLAMM_TEST_ROUNDS`.
 fn rounds(unless_told: usize) -> usize {
     std::env::var("KLAMM_TEST_ROUNDS").map_or(unless_told, |rounds| rounds.parse().expect("rounds are a number"))
+}
+
+/// A folder in memory, where there is one: what is lost is up to the tests, and a sync of the real disk only takes time.
+fn fast_room() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() { memory } else { std::env::temp_dir() }
 }

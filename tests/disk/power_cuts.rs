@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use super::image::{self, Crash};
 use super::recorder::{Event, Recorder};
-use super::rounds;
 use super::support::random::{Random, seed};
-use super::workload::{self, BEGIN, Life, Workload};
+use super::workload::{self, BEGIN, Disks, Life, Workload};
+use super::{fast_room, rounds};
 
 /// So many changes and syncs make a life.
 const EVENTS: usize = 1_200;
@@ -26,8 +26,10 @@ const AFTERWARDS: LeaderEpoch = LeaderEpoch(1_000_000);
 #[test]
 fn a_log_survives_kills_and_power_cuts_behind_each_of_its_changes() {
     let seed = seed();
-    let root = tempfile::tempdir().expect("there is room");
-    let (lives, events) = Workload::new(root.path(), seed).run(EVENTS);
+    let root = tempfile::tempdir_in(fast_room()).expect("there is room");
+    let recorder = Recorder::new(root.path());
+    let lives = Workload::new(root.path(), &recorder, recorder.disk(), Disks::Work, seed).run(EVENTS);
+    let events = recorder.take();
     let (rounds, checked) = (rounds(1), AtomicUsize::new(0));
     let points = point().map_or(0..events.len() + 1, |at| at..at + 1);
     let next = AtomicUsize::new(points.start);
@@ -42,7 +44,7 @@ fn a_log_survives_kills_and_power_cuts_behind_each_of_its_changes() {
                     for round in 0..rounds {
                         for crash in [Crash::Kill, Crash::PowerCut] {
                             let stream = (at * rounds + round) as u64 * 2 + u64::from(crash == Crash::PowerCut);
-                            let strike = Strike { lives: &lives, at, crash, again: RefCell::default() };
+                            let strike = Strike::new(&lives, at, crash);
                             strike.check(&events, &mut Random::new(seed, 1 + stream));
                             checked.fetch_add(1, Ordering::Relaxed);
                         }
@@ -86,12 +88,18 @@ impl Drop for Image {
 }
 
 /// One crash: behind the first `at` events.
-struct Strike<'a> {
+pub struct Strike<'a> {
     lives: &'a [Life],
     at: usize,
     crash: Crash,
     /// What came before the recovery was struck, if it was.
     again: RefCell<Vec<String>>,
+}
+
+impl<'a> Strike<'a> {
+    pub fn new(lives: &'a [Life], at: usize, crash: Crash) -> Strike<'a> {
+        Strike { lives, at, crash, again: RefCell::default() }
+    }
 }
 
 impl Strike<'_> {
@@ -125,7 +133,8 @@ impl Strike<'_> {
         self.check_image(second.path(), Disk::system());
     }
 
-    fn check_image(&self, path: &Path, disk: Disk) {
+    /// Opens what is there, and compares it with what was promised.
+    pub fn check_image(&self, path: &Path, disk: Disk) {
         let clock = Clock::manual(TimestampMs(BEGIN.0 + 10_000_000));
         let directory = workload::open_directory(path, disk).expect("the directory opens");
         let living: Vec<&Life> = self.lives.iter().filter(|life| life.exists_at(self.at)).collect();
@@ -178,13 +187,13 @@ impl Strike<'_> {
 
     /// Producers that were not answered send again, and those that were go on.
     fn go_on(&self, life: &Life, log: &Log, found: &[(BatchInfo, Vec<u8>)], clock: &Clock) {
-        workload::lead(log, AFTERWARDS);
+        workload::lead(log, AFTERWARDS).expect("the disk works");
         for producer in [ProducerId(0), ProducerId(1)] {
             let of_producer = |info: &BatchInfo| info.producer_id == producer;
             let there: Vec<&(BatchInfo, Vec<u8>)> = found.iter().filter(|(info, _)| of_producer(info)).collect();
             for (info, _) in there.iter().rev().take(5).rev() {
                 let again = life.batches.iter().find(|batch| batch.base == info.base_offset).expect("it was found");
-                let outcome = workload::append(log, std::slice::from_ref(&again.bytes), clock.now()).expect("it works");
+                let outcome = workload::append(log, std::slice::from_ref(&again.bytes), clock.now()).0;
                 let is_known =
                     matches!(outcome[0], Outcome::Duplicate { base_offset, .. } if base_offset == again.base);
                 assert!(is_known, "{outcome:?} for the batch at {}", again.base);
@@ -193,7 +202,7 @@ impl Strike<'_> {
             let next = life.batches.iter().find(|batch| of_producer(&batch.info) && batch.base > last.base_offset);
             if let Some(next) = next {
                 let end = log.positions().log_end;
-                let outcome = workload::append(log, std::slice::from_ref(&next.bytes), clock.now()).expect("it works");
+                let outcome = workload::append(log, std::slice::from_ref(&next.bytes), clock.now()).0;
                 let is_new = matches!(outcome[0], Outcome::Appended { base_offset, .. } if base_offset == end);
                 assert!(is_new, "{outcome:?} for the batch that was lost, at {end}");
             }
@@ -234,10 +243,4 @@ fn read_all(log: &Log, start: Offset, end: Offset) -> Vec<(BatchInfo, Vec<u8>)> 
     }
     assert_eq!(next.max(start), end, "the last batch ends where the log does");
     found
-}
-
-/// A folder in memory, where there is one: an image is read once.
-fn fast_room() -> &'static Path {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory } else { Box::leak(std::env::temp_dir().into_boxed_path()) }
 }

@@ -4,7 +4,8 @@
 //! holds from an event on: a crash behind it may not break it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use klamm::config::LogConfig;
 use klamm::record::{BatchBuilder, BatchInfo};
 use klamm::runtime::{Clock, Disk};
-use klamm::storage::{AppendError, DataDirectory, LeaderBatch, Log, Outcome, Tuning};
+use klamm::storage::{AppendError, DataDirectory, LeaderBatch, Log, Outcome, Place, Tuning};
 use klamm::types::{
     BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence, TimestampMs, TopicId,
     TopicName, TopicPartition,
@@ -65,6 +66,8 @@ pub struct Life {
     pub starts: Vec<(usize, Offset)>,
     /// From an event on, everything below is durable.
     pub durable: Vec<(usize, Offset)>,
+    /// The disk failed under it.
+    pub is_offline: bool,
     /// The next sequence of each producer.
     next: [i32; PRODUCERS as usize],
 }
@@ -129,10 +132,22 @@ impl Life {
     }
 }
 
+/// What the disk may do to a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disks {
+    /// Nothing: an error is a failure of the test.
+    Work,
+    /// It may refuse: what was refused is tried again later, and a log that went offline is left alone.
+    Refuse,
+}
+
 /// The logs that are open, and the ledger of all that ever were.
 pub struct Workload {
     pub lives: Vec<Life>,
-    path: std::path::PathBuf,
+    disks: Disks,
+    /// What could not be made, and will be.
+    unborn: Option<Life>,
+    path: PathBuf,
     recorder: Arc<Recorder>,
     disk: Disk,
     clock: Clock,
@@ -144,34 +159,59 @@ pub struct Workload {
 }
 
 impl Workload {
-    pub fn new(path: &Path, seed: u64) -> Workload {
-        let recorder = Recorder::new(path);
-        let disk = recorder.disk();
-        let mut workload = Workload {
+    /// Logs in a folder that `recorder` watches, by `disk`.
+    pub fn new(path: &Path, recorder: &Arc<Recorder>, disk: Disk, disks: Disks, seed: u64) -> Workload {
+        Workload {
             lives: Vec::new(),
+            disks,
+            unborn: None,
             path: path.to_owned(),
-            recorder,
+            recorder: recorder.clone(),
             disk,
             clock: Clock::manual(BEGIN),
             random: Random::new(seed, 0),
             directory: None,
             logs: BTreeMap::new(),
             epoch: 0,
-        };
-        workload.open();
-        workload
+        }
     }
 
-    /// Goes on until so many events have happened. Everything that happened is returned.
-    pub fn run(mut self, events: usize) -> (Vec<Life>, Vec<super::recorder::Event>) {
+    /// Goes on until so many events have happened. What became of the logs.
+    pub fn run(mut self, events: usize) -> Vec<Life> {
         while self.recorder.count() < events {
             self.step();
         }
-        (self.lives, self.recorder.take())
+        self.lives
+    }
+
+    /// Goes on for so many steps. What became of the logs.
+    pub fn take_steps(mut self, steps: usize) -> Vec<Life> {
+        (0..steps).for_each(|_| self.step());
+        self.lives
+    }
+
+    /// What the disk said, unless it may not say no. A log that it took offline is out of the game.
+    fn tolerate<T, E: Display>(&mut self, place: Option<usize>, result: Result<T, E>) -> Option<T> {
+        if let Some(place) = place
+            && self.logs.get(&place).is_some_and(|log| log.is_offline())
+        {
+            self.logs.remove(&place);
+            self.lives[place].is_offline = true;
+        }
+        match result {
+            Ok(done) => Some(done),
+            Err(refused) => {
+                assert_eq!(self.disks, Disks::Refuse, "{refused}");
+                None
+            }
+        }
     }
 
     fn step(&mut self) {
         self.clock.advance(Duration::from_millis(1 + self.random.below(20_u64)));
+        if self.directory.is_none() {
+            return self.open();
+        }
         match self.random.below(100_u64) {
             0..70 => self.append(),
             70..78 => self.with_a_log(Self::flush),
@@ -188,10 +228,20 @@ impl Workload {
     }
 
     fn open(&mut self) {
-        let directory = open_directory(&self.path, self.disk.clone()).expect("the directory opens");
-        for (place, life) in self.lives.iter().enumerate().filter(|(_, life)| life.removed.is_none()) {
-            let log = open_log(&directory, life, &self.clock).expect("the log opens");
-            assert_eq!(log.positions().log_end, life.batches.last().map_or(Offset::ZERO, Written::end));
+        let opened = open_directory(&self.path, self.disk.clone());
+        let Some(directory) = self.tolerate(None, opened) else { return };
+        for place in 0..self.lives.len() {
+            let life = &self.lives[place];
+            if life.removed.is_some() || life.is_offline {
+                continue;
+            }
+            let end = life.appended_at(usize::MAX);
+            let opened = open_log(&directory, life, &self.clock);
+            let Some(log) = self.tolerate(None, opened) else {
+                self.lives[place].is_offline = true;
+                continue;
+            };
+            assert!(log.positions().log_end == end || self.disks == Disks::Refuse, "{end} was appended");
             self.logs.insert(place, Arc::new(log));
         }
         self.directory = Some(directory);
@@ -201,12 +251,16 @@ impl Workload {
     /// As a leader does at its start.
     fn begin_epoch(&mut self) {
         self.epoch += 1;
-        for log in self.logs.values() {
-            lead(log, LeaderEpoch(self.epoch));
+        for (place, log) in self.logs.clone() {
+            let led = lead(&log, LeaderEpoch(self.epoch));
+            self.tolerate(Some(place), led);
         }
     }
 
     fn create(&mut self) {
+        if let Some(life) = self.unborn.take() {
+            return self.make(life);
+        }
         let names = ["orders", "payments", "returns"];
         let name = TopicName::new(names[self.random.below(names.len())]).expect("it is a name");
         if self.lives.iter().any(|life| life.removed.is_none() && life.partition.topic == name) {
@@ -214,7 +268,7 @@ impl Workload {
         }
         let partition = TopicPartition { topic: name, partition: PartitionIndex(0) };
         let id = u128::from(self.random.next()) << 64 | u128::from(self.random.next());
-        let mut life = Life {
+        self.make(Life {
             partition,
             id: TopicId(Uuid::from_u128(id)),
             created: usize::MAX,
@@ -222,10 +276,18 @@ impl Workload {
             batches: Vec::new(),
             starts: Vec::new(),
             durable: Vec::new(),
+            is_offline: false,
             next: [0; PRODUCERS as usize],
-        };
+        });
+    }
+
+    fn make(&mut self, mut life: Life) {
         let directory = self.directory.as_ref().expect("it is open");
-        let log = open_log(directory, &life, &self.clock).expect("the log is made");
+        let made = open_log(directory, &life, &self.clock);
+        let Some(log) = self.tolerate(None, made) else {
+            self.unborn = Some(life);
+            return;
+        };
         life.created = self.recorder.count();
         self.logs.insert(self.lives.len(), Arc::new(log));
         self.lives.push(life);
@@ -240,7 +302,11 @@ impl Workload {
         let place = *self.random.pick(&places);
         self.lives[place].removed = Some(self.recorder.count());
         let log = self.logs.remove(&place).expect("it was picked");
-        self.directory.as_ref().expect("it is open").remove_log(&log).expect("the log is removed");
+        let removed = self.directory.as_ref().expect("it is open").remove_log(&log);
+        if self.tolerate(None, removed).is_none() {
+            // Its folder stays, as that of a topic which the metadata do not know.
+            self.reopen(Stop::Kill);
+        }
     }
 
     fn with_a_log(&mut self, act: fn(&mut Workload, usize, &Log)) {
@@ -265,51 +331,75 @@ impl Workload {
                     workload.lives[place].next_batch(producer, now, &mut workload.random)
                 })
                 .collect();
-            let outcomes = append(log, &batches, now).expect("the disk works");
+            let (outcomes, appended) = append(log, &batches, now);
             let done = workload.recorder.count();
+            let mut end = workload.lives[place].appended_at(usize::MAX);
             for (bytes, outcome) in batches.into_iter().zip(outcomes) {
-                let Outcome::Appended { base_offset: base, .. } = outcome else { panic!("{outcome:?}") };
                 let info = BatchInfo::parse_header(&bytes).expect("it is a batch");
-                workload.lives[place].batches.push(Written { base, info, bytes, began, done });
+                let written = match outcome {
+                    Outcome::Appended { base_offset: base, .. } => Written { base, info, bytes, began, done },
+                    // A part of it, or all, may be in the file.
+                    Outcome::Pending => Written { base: end, info, bytes, began, done: usize::MAX },
+                    other => panic!("{other:?}"),
+                };
+                end = written.end();
+                let is_stored = written.done != usize::MAX;
+                let life = &mut workload.lives[place];
+                if is_stored || log.is_offline() {
+                    life.batches.push(written);
+                } else {
+                    // Nothing of it is there: the next batch takes its sequences.
+                    let producer = written.info.producer_id.0 as usize;
+                    life.next[producer] = life.next[producer].min(written.info.base_sequence.0);
+                }
             }
+            workload.tolerate(Some(place), appended);
         });
     }
 
     fn flush(&mut self, place: usize, log: &Log) {
-        let end = log.flush().expect("the disk works").offset;
-        self.lives[place].durable.push((self.recorder.count(), end));
+        let flushed = log.flush();
+        if let Some(Place { offset, .. }) = self.tolerate(Some(place), flushed) {
+            self.lives[place].durable.push((self.recorder.count(), offset));
+        }
     }
 
     fn move_recovery_point(&mut self, place: usize, log: &Log) {
-        let end = log.flush_and_move_recovery_point().expect("the disk works").offset;
-        self.lives[place].durable.push((self.recorder.count(), end));
+        let flushed = log.flush_and_move_recovery_point();
+        if let Some(Place { offset, .. }) = self.tolerate(Some(place), flushed) {
+            self.lives[place].durable.push((self.recorder.count(), offset));
+        }
     }
 
     fn checkpoint(&mut self) {
         let logs: Vec<Arc<Log>> = self.logs.values().cloned().collect();
-        self.directory.as_ref().expect("it is open").checkpoint(&logs).expect("the disk works");
+        let written = self.directory.as_ref().expect("it is open").checkpoint(&logs);
+        self.tolerate(None, written);
     }
 
     fn delete_old_segments(&mut self, place: usize, log: &Log) {
         // Whichever segments go, no batch above goes.
         let began = self.recorder.count();
-        log.delete_old_segments(self.clock.now()).expect("the disk works");
+        let deleted = log.delete_old_segments(self.clock.now());
         self.lives[place].starts.push((began, log.positions().log_start));
+        self.tolerate(Some(place), deleted);
     }
 
     fn advance_log_start(&mut self, place: usize, log: &Log) {
         let positions = log.positions();
         let to = Offset(positions.log_start.0 + self.random.below(1 + positions.log_end.0 - positions.log_start.0));
         self.lives[place].starts.push((self.recorder.count(), to));
-        log.advance_log_start(to).expect("the disk works");
+        let advanced = log.advance_log_start(to);
+        self.tolerate(Some(place), advanced);
     }
 
     fn delete_due(&mut self) {
         let now = self.clock.now();
-        for log in self.logs.values() {
-            log.delete_due(now).expect("the disk works");
+        for (place, log) in self.logs.clone() {
+            self.tolerate(Some(place), log.delete_due(now));
         }
-        self.directory.as_ref().expect("it is open").delete_due(now).expect("the disk works");
+        let deleted = self.directory.as_ref().expect("it is open").delete_due(now);
+        self.tolerate(None, deleted);
     }
 
     fn reopen(&mut self, stop: Stop) {
@@ -317,11 +407,12 @@ impl Workload {
         let logs: Vec<Arc<Log>> = std::mem::take(&mut self.logs).into_values().collect();
         match stop {
             Stop::Clean => {
-                directory.close(&logs).expect("the disk works");
+                let closed = directory.close(&logs);
                 let at = self.recorder.count();
-                for life in self.lives.iter_mut().filter(|life| life.removed.is_none()) {
-                    let end = life.batches.last().map_or(Offset::ZERO, Written::end);
-                    life.durable.push((at, end));
+                if self.tolerate(None, closed).is_some() {
+                    for life in self.lives.iter_mut().filter(|life| life.removed.is_none() && !life.is_offline) {
+                        life.durable.push((at, life.appended_at(usize::MAX)));
+                    }
                 }
             }
             Stop::Kill => drop((logs, directory)),
@@ -341,16 +432,17 @@ pub fn open_log(directory: &DataDirectory, life: &Life, clock: &Clock) -> Result
 }
 
 /// Makes a log lead, with all it has readable.
-pub fn lead(log: &Log, epoch: LeaderEpoch) {
+pub fn lead(log: &Log, epoch: LeaderEpoch) -> Result<(), klamm::storage::Error> {
     let mut appender = log.lock();
-    appender.assign_epoch(epoch).expect("the disk works");
+    appender.assign_epoch(epoch)?;
     let log_end = appender.positions().log_end;
     appender.set_high_watermark(log_end).expect("it is in the log");
     appender.set_last_stable(log_end).expect("it is in the log");
+    Ok(())
 }
 
-/// Appends batches, and lets them be read.
-pub fn append(log: &Log, batches: &[Bytes], now: TimestampMs) -> Result<Vec<Outcome>, AppendError> {
+/// Appends batches, and lets them be read. What became of each, and of all.
+pub fn append(log: &Log, batches: &[Bytes], now: TimestampMs) -> (Vec<Outcome>, Result<(), AppendError>) {
     let mut batches: Vec<LeaderBatch<'_>> = (batches.iter())
         .map(|bytes| LeaderBatch {
             bytes,
@@ -359,9 +451,9 @@ pub fn append(log: &Log, batches: &[Bytes], now: TimestampMs) -> Result<Vec<Outc
         })
         .collect();
     let mut appender = log.lock();
-    appender.append(&mut batches, now)?;
+    let appended = appender.append(&mut batches, now);
     let log_end = appender.positions().log_end;
     appender.set_high_watermark(log_end).expect("it is in the log");
     appender.set_last_stable(log_end).expect("it is in the log");
-    Ok(batches.iter().map(|batch| batch.outcome).collect())
+    (batches.iter().map(|batch| batch.outcome).collect(), appended)
 }
