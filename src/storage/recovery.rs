@@ -487,6 +487,8 @@ impl Recovery<'_> {
         let mut epochs = found.epochs;
         epochs.truncate_from_end(Offset::ZERO)?;
         self.folder.create_segment(log_start)?;
+        // The recovery point lies here from now on, and no sync of bytes will come before a checkpoint that says so.
+        checkpoint::sync_folder(self.folder.disk, self.folder.path)?;
         let progress = Progress::new(log_start);
         Ok(Recovered {
             segments: vec![Arc::new(Segment::active(log_start, 0, 0, Index::default(), &progress))],

@@ -32,6 +32,16 @@ pub fn make(events: &[Event], next: Option<&Event>, crash: Crash, random: &mut R
         write(tree.files.entry(*id).or_default(), *position, &bytes[..part]);
     }
     tree.put(ROOT, target);
+    if crash == Crash::PowerCut {
+        boot_again(&target.join("klamm.boot"));
+    }
+}
+
+/// The machine has started again since: the boot that the file names, if it does, is not this one.
+fn boot_again(path: &Path) {
+    let Ok(text) = fs::read_to_string(path) else { return };
+    let lines = text.lines().enumerate().map(|(i, line)| if i == 2 { "an-earlier-boot" } else { line });
+    fs::write(path, lines.flat_map(|line| [line, "\n"]).collect::<String>()).expect("the image can be made");
 }
 
 #[derive(Default)]

@@ -141,7 +141,7 @@ impl Strike<'_> {
         for found in directory.partitions().expect("they can be listed") {
             let known = living.iter().find(|life| life.partition == found.topic_partition);
             if known.is_none_or(|life| found.topic_id.is_some_and(|id| id != life.id)) {
-                directory.remove_stray(&found).expect("it can be removed");
+                directory.set_stray_aside(&found).expect("it can be renamed");
             }
         }
         directory.delete_due(clock.now()).expect("they can be removed");
@@ -149,9 +149,11 @@ impl Strike<'_> {
         for life in living {
             let log =
                 workload::open_log(&directory, life, &clock).unwrap_or_else(|e| panic!("{}: {e}", life.partition));
-            self.check_log(life, &log, &clock);
-            logs.push(Arc::new(log));
+            logs.push((life, Arc::new(log)));
         }
+        directory.note_running(|| logs.iter().map(|(_, log)| log.clone()).collect()).expect("the disk works");
+        logs.iter().for_each(|(life, log)| self.check_log(life, log, &clock));
+        let logs: Vec<Arc<Log>> = logs.into_iter().map(|(_, log)| log).collect();
         directory.checkpoint(&logs).expect("the disk works");
         directory.close(&logs).expect("it stops in order");
     }

@@ -213,16 +213,16 @@ impl Workload {
             return self.open();
         }
         match self.random.below(100_u64) {
-            0..70 => self.append(),
-            70..78 => self.with_a_log(Self::flush),
-            78..81 => self.with_a_log(Self::move_recovery_point),
+            0..64 => self.append(),
+            64..74 => self.with_a_log(Self::flush),
+            74..81 => self.with_a_log(Self::move_recovery_point),
             81..84 => self.checkpoint(),
             84..87 => self.with_a_log(Self::delete_old_segments),
             87..89 => self.with_a_log(Self::advance_log_start),
             89..92 => self.delete_due(),
-            92..94 => self.reopen(Stop::Clean),
-            94..96 => self.reopen(Stop::Kill),
-            96..98 => self.create(),
+            92..93 => self.reopen(Stop::Clean),
+            93..94 => self.reopen(Stop::Kill),
+            94..98 => self.create(),
             _ => self.remove(),
         }
     }
@@ -244,6 +244,8 @@ impl Workload {
             assert!(log.positions().log_end == end || self.disks == Disks::Refuse, "{end} was appended");
             self.logs.insert(place, Arc::new(log));
         }
+        let running = directory.note_running(|| self.logs.values().cloned().collect());
+        self.tolerate(None, running);
         self.directory = Some(directory);
         self.begin_epoch();
     }
