@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// For fsync, cold reads, and creating and deleting files.
-const BLOCKING_THREADS_MAX: usize = 8;
+const BLOCKING_THREADS_MAX: usize = 12;
 
 /// What can be said to `klamm serve`; all of it wins over `KAFKA_*` environment variables, and those over the file.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -149,7 +149,8 @@ fn catch_signals() -> io::Result<oneshot::Receiver<&'static str>> {
 }
 
 /// As many workers as processors; two at least, so that one slow append does not stop the rest. Each connection that
-/// recompresses gives its worker to another thread, and as many of them do so at a time as there are processors.
+/// recompresses gives its worker to another thread, and as many of them do so at a time as there are processors; when the
+/// disk is slow, four that append do so, too.
 fn runtime() -> io::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     Builder::new_multi_thread()

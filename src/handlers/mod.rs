@@ -35,11 +35,13 @@ mod list_partition_reassignments;
 mod metadata;
 mod names;
 mod offset_for_leader_epoch;
+mod pace;
 mod partition_view;
 pub mod produce;
 mod producer_ids;
 mod recompression;
 mod services;
+mod turns;
 mod unregister_broker;
 mod update_features;
 
@@ -50,8 +52,10 @@ use crate::wire::{self, ApiKey, EncodeError, Malformed};
 use answer::{Answer, throttle_ms};
 use std::time::{Duration, Instant};
 
-pub use recompression::{Place, Recompression, Turn};
+pub use pace::Pace;
+pub use recompression::Place;
 pub use services::Services;
+pub use turns::Turns;
 
 /// What is known of the client behind a connection.
 #[derive(Debug)]

@@ -18,7 +18,7 @@
 use super::errors::{append_error, invalid_batch, lookup_error, producer_refusal, unacknowledged};
 use super::leaders::{Leaders, find_topic};
 use super::recompression::Allowance;
-use super::{Call, Client, Place, Refusal, Services, throttle_ms};
+use super::{Call, Client, Pace, Place, Refusal, Services, throttle_ms};
 use crate::config::CompressedBatches;
 use crate::partition::{Acks, Hosted, HostedTopic, LeaderBatch, Outcome, Partition};
 use crate::record::{self, BatchInfo, Compression, Invalid, Rules, Strictness};
@@ -150,7 +150,8 @@ pub fn append<'a>(
 ) -> Appended<'a> {
     let mut refusal = None;
     let mut requests = Vec::with_capacity(frames.len());
-    let mut items = Items { place, all: Vec::with_capacity(frames.len()), appended: 0, copied_bytes: 0 };
+    let mut items =
+        Items { place, pace: &services.pace, all: Vec::with_capacity(frames.len()), appended: 0, copied_bytes: 0 };
     let mut allowance = Allowance::new(place);
     let hosted = services.partitions.hosted();
     let now = services.clock.now();
@@ -234,6 +235,7 @@ impl Appended<'_> {
 /// The batches of a run; those at the front are appended.
 struct Items<'a> {
     place: Place,
+    pace: &'a Pace,
     all: Vec<Item<'a>>,
     appended: usize,
     /// Of those that are not appended: what was recompressed, or copied to be corrected.
@@ -253,7 +255,9 @@ impl<'a> Items<'a> {
     }
 
     fn append(&mut self, now: TimestampMs) {
+        let since = std::time::Instant::now();
         append_checked(&mut self.all[self.appended..], now);
+        self.pace.note(since, std::time::Instant::now());
         if self.copied_bytes > 0 {
             self.all[self.appended..].iter_mut().for_each(|item| item.bytes = Cow::Borrowed(&[]));
         }

@@ -7,58 +7,18 @@
 //!   at a time as there are processors, so that memory is bounded and the workers get at least their half of the time;
 //! * the order of a connection stays: it is the same call that checks, recompresses and appends its frames.
 //!
-//! Called by `produce`, and by `server`, which waits for the turn.
+//! Called by `produce`.
 
+use super::turns::Turns;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
-use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
-use tokio::task::block_in_place;
 
 /// Plain bytes that are recompressed on the worker in one run: a batch as large as Java's producer makes it.
 const ON_WORKER_BYTES: usize = 16 << 10;
 
-/// The turns of those that recompress.
-#[derive(Debug)]
-pub struct Recompression {
-    turns: Semaphore,
-}
-
-/// The right to recompress aside; ends when it is dropped.
-#[derive(Debug)]
-pub struct Turn<'a> {
-    _permit: SemaphorePermit<'a>,
-}
-
-impl Recompression {
-    pub(super) fn new() -> Recompression {
-        Recompression { turns: Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get)) }
-    }
-
-    /// A turn, if one is free.
-    pub fn try_turn(&self) -> Option<Turn<'_>> {
-        match self.turns.try_acquire() {
-            Ok(permit) => Some(Turn { _permit: permit }),
-            Err(TryAcquireError::NoPermits) => None,
-            Err(TryAcquireError::Closed) => unreachable!("nobody closes it"),
-        }
-    }
-
-    /// A turn, in the order of those who ask.
-    pub async fn turn(&self) -> Turn<'_> {
-        Turn { _permit: self.turns.acquire().await.expect("nobody closes it") }
-    }
-}
-
-impl Turn<'_> {
-    /// Does `work` while others have the worker.
-    pub fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
-        match Handle::current().runtime_flavor() {
-            RuntimeFlavor::MultiThread => block_in_place(work),
-            // There is no other thread that could have the others' tasks.
-            _ => work(),
-        }
-    }
+/// The turns of those that recompress aside.
+pub(super) fn turns() -> Turns {
+    Turns::new(available_parallelism().map_or(1, NonZeroUsize::get))
 }
 
 /// Where a run of frames is handled.

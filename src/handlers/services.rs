@@ -1,8 +1,8 @@
 //! What handlers work with: the broker's parts, by reference.
 
-use super::Recompression;
 use super::fetch_session::FetchSessions;
 use super::producer_ids::ProducerIds;
+use super::{Pace, Turns, recompression};
 use crate::config::{BrokerConfig, QuotasConfig};
 use crate::controller::Controller;
 use crate::metadata::{Broker, ClusterImage, Endpoint};
@@ -26,7 +26,9 @@ pub struct Services {
     /// Who may do what.
     pub authorizer: Authorizer,
     /// The turns of those that recompress.
-    pub recompression: Recompression,
+    pub recompression: Turns,
+    /// How quick appends are.
+    pub pace: Pace,
     /// What clients may use, and have used.
     pub quotas: Arc<ClientQuotas>,
     pub(super) sessions: FetchSessions,
@@ -47,7 +49,8 @@ impl Services {
             partitions,
             controller,
             authorizer: Authorizer,
-            recompression: Recompression::new(),
+            recompression: recompression::turns(),
+            pace: Pace::new(),
             quotas: Arc::new(client_quotas(&config.quotas)),
             sessions,
             producer_ids: ProducerIds::new(config.node_id),

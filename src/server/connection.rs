@@ -11,7 +11,7 @@
 //! * a client that never pauses gives way to others, and what is answered to it is sent before it becomes much.
 
 use crate::handlers::produce::Waiting;
-use crate::handlers::{Call, Client, Place, Refusal, Services, answer, fetch, produce};
+use crate::handlers::{Call, Client, Place, Refusal, Services, Turns, answer, fetch, produce};
 use crate::net::{Budget, FrameError, Input, send, send_at_once};
 use crate::quota::Kind;
 use crate::runtime::{Outgoing, polled};
@@ -313,9 +313,16 @@ impl Connection {
 
     /// Handles a run of Produce frames or one other request. `false`: no whole frame is there.
     async fn handle_next(&mut self) -> Result<bool, End> {
-        let mut run = self.handle_produce_run(Place::Worker)?;
+        let mut run = match self.services.pace.is_slow() && self.is_produce_next() {
+            false => self.handle_produce_run(Place::Worker)?,
+            true => {
+                let services = self.services.clone();
+                self.handle_produce_run_aside(services.pace.turns(), Place::Worker).await?
+            }
+        };
         if run == (Run { handled_bytes: 0, end: RunEnd::Exceeded }) {
-            run = self.handle_produce_run_aside().await?;
+            let services = self.services.clone();
+            run = self.handle_produce_run_aside(&services.recompression, Place::Aside).await?;
         }
         if run.handled_bytes > 0 {
             self.input.consume(run.handled_bytes);
@@ -448,22 +455,28 @@ impl Connection {
         Ok(Run { handled_bytes, end: RunEnd::Exceeded })
     }
 
-    /// Appends the Produce frames at the front when it is this connection's turn to recompress.
-    async fn handle_produce_run_aside(&mut self) -> Result<Run, End> {
-        let services = self.services.clone();
-        let turn = match services.recompression.try_turn() {
+    /// Whether a whole Produce frame stands at the front.
+    fn is_produce_next(&self) -> bool {
+        let Ok(Some(range)) = self.input.frame(0) else { return false };
+        parse_header(&self.input.bytes()[range]).is_ok_and(|(header, _)| header.api_key == ApiKey::Produce)
+    }
+
+    /// Appends the Produce frames at the front, as far as they can be handled at `place`, while others have the worker: when
+    /// it is this connection's turn.
+    async fn handle_produce_run_aside(&mut self, turns: &Turns, place: Place) -> Result<Run, End> {
+        let turn = match turns.try_take() {
             Some(turn) => turn,
             None => {
                 self.flush().await?;
                 tokio::select! {
                     biased;
                     () = &mut self.stop => return Err(End::Stopped),
-                    turn = services.recompression.turn() => turn,
+                    turn = turns.take() => turn,
                     never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
                 }
             }
         };
-        turn.aside(|| self.handle_produce_run(Place::Aside))
+        turn.aside(|| self.handle_produce_run(place))
     }
 
     /// A barrier: all Produce frames before it are answered.

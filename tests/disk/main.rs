@@ -8,10 +8,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod broker;
 mod image;
 mod power_cuts;
 mod recorder;
 mod refusals;
+mod slow;
 mod workload;
 
 use std::path::PathBuf;
