@@ -9,6 +9,7 @@
 mod support;
 
 mod broker;
+mod broker_cuts;
 mod image;
 mod power_cuts;
 mod recorder;
