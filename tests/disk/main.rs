@@ -10,6 +10,7 @@ mod support;
 
 mod broker;
 mod broker_cuts;
+mod failpoints;
 mod image;
 mod power_cuts;
 mod recorder;
