@@ -1,8 +1,9 @@
 //! A broker in the test's own process, on a disk of the test's, with a runtime as the binary has.
 
 use std::path::Path;
+use std::time::Duration;
 
-use klamm::broker::Broker;
+use klamm::broker::{Broker, Error};
 use klamm::config::{BrokerConfig, Flags};
 use klamm::runtime::{Clock, Disk};
 use tokio::runtime::{Builder, Runtime};
@@ -38,6 +39,17 @@ impl InProcess {
 
     /// Stops it in order.
     pub fn stop(self) {
-        self.runtime.block_on(self.broker.shutdown()).expect("it stops in order");
+        self.try_stop().expect("it stops in order");
+    }
+
+    /// Stops it, in order if that can be.
+    pub fn try_stop(self) -> Result<(), Error> {
+        self.runtime.block_on(self.broker.shutdown())
+    }
+
+    /// Waits until it fails by itself, and says why.
+    pub fn failed(&self, within: Duration) -> String {
+        let failed = async { tokio::time::timeout(within, self.broker.failed()).await };
+        self.runtime.block_on(failed).expect("it fails")
     }
 }

@@ -11,6 +11,7 @@ mod support;
 mod broker;
 mod broker_cuts;
 mod failpoints;
+mod failures;
 mod image;
 mod power_cuts;
 mod recorder;
