@@ -10,6 +10,7 @@
 //! Source: `kafka.server.ReplicaManager`, `BrokerMetadataPublisher`.
 
 use super::due::DueSyncs;
+use super::parallel::{Parallel, in_parallel};
 use super::{Error, LookupError, Partition};
 use crate::config::{BrokerConfig, DynamicSettings, LogConfig};
 use crate::metadata::{self, ClusterImage};
@@ -21,10 +22,9 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 /// What became of one partition of a topic.
 #[derive(Clone, Debug)]
@@ -279,8 +279,7 @@ impl PartitionManager {
         let configs: Vec<LogConfig> = topics.iter().map(|topic| self.config_of(topic)).collect();
         let jobs: Vec<(usize, usize)> =
             topics.iter().enumerate().flat_map(|(i, topic)| (0..topic.partitions.len()).map(move |p| (i, p))).collect();
-        let threads = self.config().storage.recovery_threads as usize;
-        let mut done = in_parallel(threads, jobs.len(), |job| {
+        let open = |job: usize| {
             let (i, index) = jobs[job];
             match before.by_id.get(&topics[i].id).and_then(|known| known.partitions.get(index)) {
                 Some(Hosting::Here(partition)) => {
@@ -288,13 +287,42 @@ impl PartitionManager {
                 }
                 _ => self.open(directory, topics[i], index, &configs[i]),
             }
-        })
-        .into_iter();
+        };
+        let mut done = self.open_all(directory, jobs.len(), open).into_iter();
         let hosted = |topic: &&Arc<metadata::Topic>| {
             let partitions = done.by_ref().take(topic.partitions.len()).collect();
             Arc::new(HostedTopic { name: topic.name.clone(), id: topic.id, metadata: (*topic).clone(), partitions })
         };
         topics.iter().map(hosted).collect()
+    }
+
+    /// `open(0..count)`, by as many threads as it is worth.
+    fn open_all(
+        &self,
+        directory: &DataDirectory,
+        count: usize,
+        open: impl Fn(usize) -> Hosting + Sync,
+    ) -> Vec<Hosting> {
+        /// Opening an empty log is quicker than starting a thread for it.
+        const WORTH_A_THREAD: usize = 16;
+        /// Who looks at the log wants to know that it goes on.
+        const TOLD_EVERY: Duration = Duration::from_secs(3);
+        let recovers = !directory.was_cleanly_stopped() && self.hosted.load().by_id.is_empty();
+        let threads = self.config().storage.recovery_threads as usize;
+        let threads = threads.min(if recovers { count } else { count / WORTH_A_THREAD });
+        if threads == 0 || (threads == 1 && !recovers) {
+            return (0..count).map(open).collect();
+        }
+        let since = Instant::now();
+        let opened = in_parallel(Parallel { threads, told_every: TOLD_EVERY }, count, open, |done| {
+            let (checked_bytes, seconds) = (directory.checked_bytes(), since.elapsed().as_secs());
+            info!(done, all = count, checked_bytes, seconds, "opening partitions");
+        });
+        if recovers {
+            let (checked_bytes, milliseconds) = (directory.checked_bytes(), since.elapsed().as_millis());
+            info!(partitions = count, checked_bytes, milliseconds, threads, "recovered after an unclean stop");
+        }
+        opened
     }
 
     /// Before anything can be appended.
@@ -333,7 +361,10 @@ impl PartitionManager {
         });
         match opened {
             Ok(partition) => Hosting::Here(Arc::new(partition)),
-            Err(source) => offline(topic_partition, source),
+            Err(source) => {
+                directory.note_unopened(&topic_partition);
+                offline(topic_partition, source)
+            }
         }
     }
 
@@ -474,28 +505,4 @@ fn offline(topic_partition: TopicPartition, source: storage::Error) -> Hosting {
         "a partition's log could not be opened; the partition is offline"
     );
     if source.is_no_room() { Hosting::WaitsForRoom } else { Hosting::Offline }
-}
-
-/// `open(0..count)`, by as many threads as it is worth.
-fn in_parallel(threads: usize, count: usize, open: impl Fn(usize) -> Hosting + Sync) -> Vec<Hosting> {
-    /// Opening an empty log is quicker than starting a thread for it.
-    const WORTH_A_THREAD: usize = 16;
-    let threads = threads.min(count / WORTH_A_THREAD);
-    if threads < 2 {
-        return (0..count).map(open).collect();
-    }
-    let slots: Vec<Mutex<Option<Hosting>>> = (0..count).map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(slot) = slots.get(index) else { break };
-                    *slot.lock() = Some(open(index));
-                }
-            });
-        }
-    });
-    slots.into_iter().map(|slot| slot.into_inner().expect("every slot was filled")).collect()
 }

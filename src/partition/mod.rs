@@ -14,6 +14,7 @@ mod durability;
 mod error;
 mod hosted;
 mod manager;
+mod parallel;
 mod sync;
 mod wait;
 

@@ -208,14 +208,22 @@ impl DataDirectory {
         config: LogConfig,
         clock: &Clock,
     ) -> Result<Log, Error> {
-        let last_stop = self.unopened_before.get(topic_partition).copied().unwrap_or(self.last_stop);
+        let last_stop = self.last_stop_of(topic_partition);
         let opened = self.recover_log(topic_partition, topic_id, config, clock, last_stop);
-        let mut unopened = self.unopened.lock();
         match &opened {
-            Ok(_) => unopened.remove(topic_partition),
-            Err(_) => unopened.insert(topic_partition.clone(), last_stop),
-        };
+            Ok(_) => drop(self.unopened.lock().remove(topic_partition)),
+            Err(_) => self.note_unopened(topic_partition),
+        }
         opened
+    }
+
+    /// A partition's log cannot be used: what is known of it stays as it is.
+    pub fn note_unopened(&self, topic_partition: &TopicPartition) {
+        self.unopened.lock().insert(topic_partition.clone(), self.last_stop_of(topic_partition));
+    }
+
+    fn last_stop_of(&self, topic_partition: &TopicPartition) -> LastStop {
+        self.unopened_before.get(topic_partition).copied().unwrap_or(self.last_stop)
     }
 
     fn recover_log(

@@ -530,7 +530,9 @@ impl Recovery<'_> {
     fn set_length(&self, segment: &Segment, length: u64) -> Result<(), Error> {
         let path = segment.path(self.folder.path, segment::LOG);
         let file = File::options().write(true).open(&path).map_err(Error::io("open", &path))?;
-        self.folder.disk.set_length(&file, length).map_err(Error::io("cut", &path))?;
+        let cut = self.folder.disk.set_length(&file, length);
+        // What was cut off must not come back among what is appended in its place: a batch's epoch lies outside its checksum.
+        cut.and_then(|()| self.folder.disk.sync_data(&file)).map_err(Error::io("cut", &path))?;
         segment.set_end(length);
         Ok(())
     }

@@ -13,6 +13,7 @@ mod full_disk;
 mod kills;
 mod many_partitions;
 mod producer;
+mod recovery_time;
 mod retention;
 mod stops;
 mod topics;
