@@ -3,13 +3,16 @@
 use std::fs::File;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
-use kafka_protocol::messages::{BrokerId, OffsetForLeaderEpochRequest};
+use kafka_protocol::messages::{BrokerId, DescribeQuorumRequest, OffsetForLeaderEpochRequest};
 
 use super::support::batch::Batch;
 use super::support::broker::Broker;
 use super::support::raw::Client;
-use super::support::requests::{Topic, batches, fetch_request, produce_at, the_partition, values, wait_until_led};
+use super::support::requests::{
+    Topic, batches, fetch_request, metadata_request, produce_at, the_partition, topic_name, values, wait_until_led,
+};
 use super::{files_in, logical_bytes, lose_machine};
 
 /// Epoch and end offset of the answer, which must not be an error.
@@ -69,6 +72,36 @@ fn kip_320_a_kill_raises_the_leader_epoch_and_a_clean_stop_does_not() {
     assert_eq!(epoch_now(&mut client, &topic), 2, "nothing was lost");
     let stored = batches(&fetch_at(&mut client, &topic, 0, 2, -1));
     assert_eq!(stored.iter().map(|batch| batch.leader_epoch).collect::<Vec<_>>(), [0, 1]);
+}
+
+/// The end of the metadata log.
+fn metadata_end(client: &mut Client) -> i64 {
+    let partition = PartitionData::default().with_partition_index(0);
+    let topic = TopicData::default().with_topic_name(topic_name("__cluster_metadata")).with_partitions(vec![partition]);
+    let response = client.call(&DescribeQuorumRequest::default().with_topics(vec![topic]), 2);
+    response.topics[0].partitions[0].high_watermark
+}
+
+#[test]
+fn kip_320_a_kill_raises_the_epoch_of_every_partition_by_one_entry_before_any_is_served() {
+    let mut broker = Broker::start();
+    let mut client = Client::connect(broker.address());
+    let topics = [1, 7, 40].map(|partitions| Topic::create(&mut client, partitions, &[]));
+    let mut end = metadata_end(&mut client);
+    let mut grown_by = |client: &mut Client| metadata_end(client) - std::mem::replace(&mut end, metadata_end(client));
+    broker.stop();
+    broker.start_again(&[]);
+    let after_a_stop = grown_by(&mut Client::connect(broker.address()));
+    for raised_to in 1..3 {
+        broker.kill_and_restart(&[]);
+        // The first request that it takes: nobody has seen the former epoch since.
+        let mut client = Client::connect(broker.address());
+        let request = metadata_request(&topics.each_ref().map(|topic| &topic.name));
+        let partitions = client.call(&request, 12).topics.into_iter().flat_map(|topic| topic.partitions);
+        let led: Vec<_> = partitions.map(|partition| (partition.error_code, partition.leader_epoch)).collect();
+        assert_eq!(led, [(0, raised_to); 48]);
+        assert_eq!(grown_by(&mut client), after_a_stop + 1, "one entry for all");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::{Topic, fetch, produce, produce_request};
-use super::{kill_while_starting, rounds, wait_until};
+use super::{kill_while_starting, lose_machine, rounds, wait_until};
 
 const PARTITIONS: usize = 4;
 const PRODUCERS: usize = 4;
@@ -81,9 +81,9 @@ fn recovery_point(broker: &Broker, topic: &Topic) -> i64 {
 }
 
 #[test]
-fn five_batches_whose_answers_were_lost_are_known_after_a_kill_and_after_a_stop() {
+fn five_batches_whose_answers_were_lost_are_known_after_a_kill_a_power_cut_and_a_stop() {
     let settings = ["log.segment.bytes=1048576", "log.flush.offset.checkpoint.interval.ms=100"];
-    for stops in [false, true] {
+    for ended in ["killed", "killed with its machine", "stopped"] {
         let mut broker = Broker::start_with(&settings);
         let mut client = Client::connect(broker.address());
         let topic = Topic::create(&mut client, 1, &[]);
@@ -97,16 +97,18 @@ fn five_batches_whose_answers_were_lost_are_known_after_a_kill_and_after_a_stop(
         wait_until("all is stored", || fetch(&mut other, 12, &topic, 0, 0).high_watermark == 5);
         wait_until("all is synced", || recovery_point(&broker, &topic) == 5);
         drop(client);
-        if stops {
-            broker.stop();
-        } else {
-            broker.kill();
+        match ended {
+            "stopped" => drop(broker.stop()),
+            _ => broker.kill(),
+        }
+        if ended == "killed with its machine" {
+            lose_machine(&broker.data());
         }
         broker.start_again(&settings);
         let mut client = Client::connect(broker.address());
         for i in 0..5 {
             let answer = produce(&mut client, 9, &topic, 0, batch(i));
-            assert_eq!((answer.error_code, answer.base_offset), (0, i64::from(i)), "{answer:?}, stopped: {stops}");
+            assert_eq!((answer.error_code, answer.base_offset), (0, i64::from(i)), "{answer:?}, {ended}");
         }
         assert_eq!(produce(&mut client, 9, &topic, 0, batch(5)).base_offset, 5);
     }

@@ -5,6 +5,8 @@
 //! bytes of a piece out of order, so that what is missing is known by its zeros wherever they are.
 
 use crate::record::{BatchView, HEADER_BYTES};
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -65,15 +67,40 @@ fn has_hole(batch: &[u8]) -> bool {
         || records.windows(HOLE_BYTES).any(|window| window.iter().all(|byte| *byte == 0))
 }
 
-/// The end of what is not zero.
+/// The end of what is not zero. What is only allocated is not read, where the file system tells it: that would be up to
+/// 64 MiB of each log, and as much of the page cache.
 fn content_end(file: &File, start: u64, length: u64) -> io::Result<u64> {
     let (mut position, mut end) = (start, start);
-    let mut block = Vec::new();
     while position < length {
-        block.resize(READ_BYTES.min(length - position) as usize, 0);
+        let Some(stored) = next_stored(file, position, length)? else { break };
+        end = last_of(file, &stored)?.unwrap_or(end);
+        position = stored.end;
+    }
+    Ok(end)
+}
+
+/// The next range at or after `position` in which something was stored.
+fn next_stored(file: &File, position: u64, length: u64) -> io::Result<Option<Range<u64>>> {
+    match rustix::fs::seek(file, SeekFrom::Data(position)) {
+        Ok(start) if start < length => {
+            let end = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap_or(length);
+            Ok(Some(start..end.min(length)))
+        }
+        Ok(_) | Err(Errno::NXIO) => Ok(None),
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some(position..length)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The end of what is not zero in a range; `None` when all is.
+fn last_of(file: &File, range: &Range<u64>) -> io::Result<Option<u64>> {
+    let (mut position, mut end) = (range.start, None);
+    let mut block = Vec::new();
+    while position < range.end {
+        block.resize(READ_BYTES.min(range.end - position) as usize, 0);
         file.read_exact_at(&mut block, position)?;
         if let Some(last) = block.iter().rposition(|byte| *byte != 0) {
-            end = position + last as u64 + 1;
+            end = Some(position + last as u64 + 1);
         }
         position += block.len() as u64;
     }
@@ -117,6 +144,17 @@ mod tests {
         }
         assert_eq!(inspected(&[0; 300]), Tail::Zeros);
         assert_eq!(inspected(&[]), Tail::Zeros);
+    }
+
+    #[test]
+    fn what_lies_behind_much_that_is_only_allocated_is_found() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(10 << 20).unwrap();
+        assert_eq!(inspect(&file, 5, 10 << 20).unwrap(), Tail::Zeros);
+        file.write_all_at(b"x", 9 << 20).unwrap();
+        assert_eq!(inspect(&file, 5, 10 << 20).unwrap(), Tail::Damaged { end: (9 << 20) + 1 });
+        file.write_all_at(&[0; 5000], 8 << 20).unwrap();
+        assert_eq!(inspect(&file, 5, 9 << 20).unwrap(), Tail::Zeros);
     }
 
     #[test]
