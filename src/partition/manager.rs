@@ -307,7 +307,7 @@ impl PartitionManager {
         const WORTH_A_THREAD: usize = 16;
         /// Who looks at the log wants to know that it goes on.
         const TOLD_EVERY: Duration = Duration::from_secs(3);
-        let recovers = !directory.was_cleanly_stopped() && self.hosted.load().by_id.is_empty();
+        let recovers = !directory.was_cleanly_stopped() && *self.applied.borrow() == 0 && count > 0;
         let threads = self.config().storage.recovery_threads as usize;
         let threads = threads.min(if recovers { count } else { count / WORTH_A_THREAD });
         if threads == 0 || (threads == 1 && !recovers) {

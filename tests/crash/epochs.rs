@@ -1,6 +1,8 @@
 //! Leader epochs after an unclean stop: raised, so that a reader learns of what was lost (KIP-101, KIP-320).
 
 use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_quorum_request::{PartitionData, TopicData};
@@ -9,6 +11,7 @@ use kafka_protocol::messages::{BrokerId, DescribeQuorumRequest, OffsetForLeaderE
 
 use super::support::batch::Batch;
 use super::support::broker::Broker;
+use super::support::python::program_in;
 use super::support::raw::Client;
 use super::support::requests::{
     Topic, batches, fetch_request, metadata_request, produce_at, the_partition, topic_name, values, wait_until_led,
@@ -126,4 +129,34 @@ fn kip_320_a_reader_of_what_a_power_cut_took_is_told_where_to_go_on() {
     assert_eq!((told.diverging_epoch.epoch, told.diverging_epoch.end_offset), (0, 1), "{told:?}");
     assert_eq!(end_of(&mut client, &topic, 0), (0, 1));
     assert_eq!(values(&fetch_at(&mut client, &topic, 1, 1, 0)), ["new", "new", "new"]);
+}
+
+#[test]
+fn kip_320_librdkafka_tells_its_application_of_what_a_power_cut_took() {
+    let Some(mut command) = program_in("confluent-kafka", "confluent_kafka_truncated") else { return };
+    let mut broker = Broker::start();
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 1, &[]);
+    produce_at(&mut client, &topic, 0, Batch::of(&["kept"]).build(), 0);
+    let log = files_in(&broker.data(), ".log").remove(0);
+    let kept_bytes = logical_bytes(&log);
+    produce_at(&mut client, &topic, 0, Batch::of(&["lost", "lost"]).build(), 1);
+    command.args([broker.address(), topic.name.as_str(), "3"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut consumer = command.spawn().expect("the program can be started");
+    let mut said = BufReader::new(consumer.stdout.take().expect("it is piped")).lines();
+    let mut next_line = || said.next().expect("it says something").expect("it is text");
+    assert_eq!(next_line(), "has read 3");
+
+    broker.kill();
+    let file = File::options().write(true).open(&log).expect("the segment can be opened");
+    file.set_len(kept_bytes).expect("the segment can be cut");
+    lose_machine(&broker.data());
+    broker.start_again_in_place();
+    let mut client = Client::connect(broker.address());
+    produce_at(&mut client, &topic, 0, Batch::of(&["new", "new", "new", "new"]).build(), 1);
+    consumer.stdin.take().expect("it is piped").write_all(b"go on\n").expect("it waits for that");
+    let heard = next_line();
+    println!("{heard}");
+    assert!(heard.contains("log truncation detected at offset 3"), "{heard}");
+    assert!(consumer.wait().expect("it ends").success());
 }

@@ -124,6 +124,15 @@ impl Broker {
         ready
     }
 
+    /// The same, where it was: for clients that go on.
+    pub fn start_again_in_place(&mut self) -> String {
+        let address = self.address.clone();
+        let ours = self.ours_mut();
+        let (process, _, ready) = launch(&ours.directory, command_at(&address, &ours.directory.path().join(DATA), &[]));
+        ours.process = process;
+        ready
+    }
+
     /// The id of the process. Only for a broker of ours.
     pub fn process_id(&self) -> u32 {
         self.ours().process.id()
@@ -206,8 +215,12 @@ fn launch(directory: &TempDir, mut command: Command) -> (Child, String, String) 
 
 /// The command that serves this data on a free port.
 pub fn command(data: &Path, overrides: &[&str]) -> Command {
+    command_at("127.0.0.1:0", data, overrides)
+}
+
+fn command_at(address: &str, data: &Path, overrides: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_klamm"));
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(data);
+    command.args(["serve", "--listen", address, "--data-dir"]).arg(data);
     for setting in overrides {
         command.args(["--override", setting]);
     }

@@ -17,18 +17,26 @@ const PROGRAM_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Runs `tests/clients/<program>.py` in the environment of `requirements-<environment>.txt` against a new broker.
 pub fn run_cases(environment: &str, program: &str) {
-    if !works("python3", &["-c", "import sys; sys.exit(sys.version_info < (3, 8))"]) {
-        return print_skipped(&format!("{program} with {environment}: no Python 3.8 or newer"));
-    }
-    let folder = environment_folder(environment);
+    let Some(mut command) = program_in(environment, program) else { return };
     let broker = Broker::start();
-    let mut command = Command::new(folder.join("bin/python"));
-    command.arg("-B").arg(kept::client_files().join(format!("{program}.py"))).arg(broker.address());
+    command.arg(broker.address());
     let finished = run(&mut command, b"", PROGRAM_TIMEOUT);
     for line in finished.output.lines().filter(|line| line.starts_with("skipped ")) {
         print_skipped(&format!("{environment}: {}", line["skipped ".len()..].trim()));
     }
     println!("{}", finished.expect_success(&format!("{program} with {environment}")));
+}
+
+/// The command that runs `tests/clients/<program>.py` in the environment of `requirements-<environment>.txt`; `None` without
+/// Python, which is printed.
+pub fn program_in(environment: &str, program: &str) -> Option<Command> {
+    if !works("python3", &["-c", "import sys; sys.exit(sys.version_info < (3, 8))"]) {
+        print_skipped(&format!("{program} with {environment}: no Python 3.8 or newer"));
+        return None;
+    }
+    let mut command = Command::new(environment_folder(environment).join("bin/python"));
+    command.arg("-B").arg(kept::client_files().join(format!("{program}.py")));
+    Some(command)
 }
 
 fn environment_folder(name: &str) -> std::path::PathBuf {
