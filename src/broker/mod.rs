@@ -46,6 +46,9 @@ const METADATA_FOLDER: &str = "__cluster_metadata-0";
 /// How often partitions that could not be opened on a full disk are tried again, at least.
 const ROOM_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
+/// A start that fails with less room than this fails for want of it.
+const START_BYTES: u64 = 256 << 10;
+
 /// Why a broker cannot start or stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -77,6 +80,19 @@ pub enum Error {
     MetadataMissing {
         /// The data directory.
         path: PathBuf,
+    },
+    /// The disk is full, so that what must be written at a start cannot be.
+    #[error(
+        "{source}: only {free_bytes} bytes are free for {}: make room on its file system, a few MiB are enough, and start again",
+        path.display()
+    )]
+    NoRoom {
+        /// The data directory.
+        path: PathBuf,
+        /// How much is free there.
+        free_bytes: u64,
+        /// What failed.
+        source: Box<Error>,
     },
 }
 
@@ -117,6 +133,11 @@ impl Broker {
     /// # Errors
     /// What keeps it from starting.
     pub async fn start_with(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<Broker, Error> {
+        let data_dir = config.data_dir.clone();
+        Broker::start_on(config, clock, disk.clone()).await.map_err(|error| explain(error, &disk, data_dir))
+    }
+
+    async fn start_on(config: BrokerConfig, clock: Clock, disk: Disk) -> Result<Broker, Error> {
         let config = Arc::new(config);
         let (listeners, bound) = bind(&config).await?;
         let (directory, cluster_id) = open_directory(&config, &disk)?;
@@ -235,14 +256,24 @@ impl Drop for Broker {
     }
 }
 
+/// Says what to do about a start that failed on a full disk.
+fn explain(error: Error, disk: &Disk, path: PathBuf) -> Error {
+    let free_bytes = disk.space(&path).map_or(u64::MAX, |space| space.free_bytes);
+    match error {
+        Error::Listen { .. } | Error::MetadataMissing { .. } => error,
+        _ if free_bytes >= START_BYTES => error,
+        _ => Error::NoRoom { path, free_bytes, source: Box::new(error) },
+    }
+}
+
 fn fail(failure: &watch::Sender<Option<String>>, reason: String) {
     error!(reason, "the broker fails");
     failure.send_if_modified(|known| known.is_none() && known.replace(reason).is_none());
 }
 
 fn open_directory(config: &BrokerConfig, disk: &Disk) -> Result<(DataDirectory, ClusterId), Error> {
-    let mut directory =
-        DataDirectory::open_on(disk.clone(), &config.data_dir, config.node_id, storage::Tuning::default())?;
+    let tuning = storage::Tuning { reserve_bytes: config.storage.reserve_bytes, ..storage::Tuning::default() };
+    let mut directory = DataDirectory::open_on(disk.clone(), &config.data_dir, config.node_id, tuning)?;
     // Partitions that the metadata does not know are set aside at a start: without metadata that would be all of them.
     if !Quorum::exists(&config.data_dir.join(METADATA_FOLDER)) && !directory.partitions()?.is_empty() {
         return Err(Error::MetadataMissing { path: config.data_dir.clone() });
@@ -328,6 +359,7 @@ async fn open_partitions(partitions: &Arc<PartitionManager>, image: Arc<ClusterI
     let opened = tokio::task::spawn_blocking(move || {
         partitions.set_strays_aside(&image)?;
         partitions.apply(&image);
+        partitions.open_waiting();
         Ok(())
     });
     opened.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))

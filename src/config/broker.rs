@@ -12,6 +12,7 @@ use super::error::{Error, Warning};
 use super::file;
 use super::flags::Flags;
 use super::listener::{self, Listener};
+use super::native_table::Native;
 use super::settings::Settings;
 use super::{LogConfig, broker_table, log, roles};
 use crate::types::{BrokerId, ClusterId};
@@ -140,12 +141,15 @@ pub struct StorageConfig {
     pub producer_expiry: Duration,
     /// `producer.id.expiration.check.interval.ms`.
     pub producer_expiry_check_interval: Duration,
+    /// The room that records of users leave free; has no name in Kafka.
+    pub reserve_bytes: u64,
+    /// How long after a record was stored a flush begins that nobody waits for; `None`: never. Has no name in Kafka.
+    pub flush_delay: Option<Duration>,
 }
 
 impl Default for BrokerConfig {
     fn default() -> Self {
-        BrokerConfig::resolve(Settings::default(), CompressedBatches::default())
-            .expect("the defaults are a working configuration")
+        BrokerConfig::resolve(Settings::default(), Native::default()).expect("the defaults are a working configuration")
     }
 }
 
@@ -195,13 +199,19 @@ impl BrokerConfig {
         let settings = Settings::default().overlaid(file.layer)?.overlaid(variables)?;
         let layer = flags.layer(&settings)?;
         let settings = settings.overlaid(layer)?;
-        let mut config = BrokerConfig::resolve(settings, file.compressed_batches.unwrap_or_default())?;
+        let mut config = BrokerConfig::resolve(settings, file.native)?;
         config.cluster_id = environment.cluster_id()?;
         config.warnings.extend(unknown);
         Ok(config)
     }
 
-    pub(super) fn resolve(settings: Settings, compressed_batches: CompressedBatches) -> Result<BrokerConfig, Error> {
+    /// What of it has no name in Kafka.
+    pub(super) fn native(&self) -> Native {
+        let StorageConfig { reserve_bytes, flush_delay, .. } = self.storage;
+        Native { compressed_batches: self.compressed_batches, reserve_bytes, flush_delay }
+    }
+
+    pub(super) fn resolve(settings: Settings, native: Native) -> Result<BrokerConfig, Error> {
         let settings = settings.with_node_id_under_both_names()?;
         roles::check(&settings)?;
         let log = LogConfig::of_broker(&settings).map_err(|error| Error::Together(error.to_string()))?;
@@ -240,9 +250,11 @@ impl BrokerConfig {
                 recovery_threads: count(&settings, "num.recovery.threads.per.data.dir"),
                 producer_expiry: duration(&settings, "producer.id.expiration.ms"),
                 producer_expiry_check_interval: duration(&settings, "producer.id.expiration.check.interval.ms"),
+                reserve_bytes: native.reserve_bytes,
+                flush_delay: native.flush_delay,
             },
             log,
-            compressed_batches,
+            compressed_batches: native.compressed_batches,
             cluster_id: None,
             warnings: settings.neglected(),
             dynamic: DynamicSettings::default(),

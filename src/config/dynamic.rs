@@ -124,7 +124,7 @@ impl BrokerConfig {
         for texts in [&dynamic.defaults, &dynamic.own] {
             effective = effective.overlaid(layer(texts)).map_err(Error::into_message)?;
         }
-        let mut config = BrokerConfig::resolve(effective, self.compressed_batches).map_err(Error::into_message)?;
+        let mut config = BrokerConfig::resolve(effective, self.native()).map_err(Error::into_message)?;
         config.warnings.clone_from(&self.warnings);
         config.cluster_id.clone_from(&self.cluster_id);
         config.settings.clone_from(&self.settings);

@@ -7,10 +7,9 @@
 //!
 //! In `[kafka]`, `"num.partitions" = 3` and `num.partitions = 3` are the same: TOML reads the latter as nested tables.
 
-use super::broker::CompressedBatches;
 use super::error::{Error, Place};
 use super::names::{unknown_kafka_name, unknown_name};
-use super::native_table::{Form, KEYS, LISTENER_KEYS, NativeKey, SECTIONS};
+use super::native_table::{Form, KEYS, LISTENER_KEYS, Native, NativeKey, SECTIONS};
 use super::setting::Kind;
 use super::settings::{Assignment, Layer, check, setting};
 use super::{broker_table, listener, units};
@@ -22,7 +21,7 @@ use toml::de::{DeInteger, DeString, DeTable, DeValue};
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) layer: Layer,
-    pub(super) compressed_batches: Option<CompressedBatches>,
+    pub(super) native: Native,
 }
 
 /// Reads a file's text; `name` is what messages call it.
@@ -113,11 +112,9 @@ impl Source<'_> {
                 let place = self.place(value.span(), &path);
                 file.layer.typed.push(Assignment { setting, text, place });
             }
-            (Some(word), None) => {
-                file.compressed_batches = Some(match word.as_str() {
-                    "strict" => CompressedBatches::Strict,
-                    _ => CompressedBatches::Header,
-                });
+            (Some(text), None) => {
+                let set = file.native.set(section, known.key, &text);
+                set.map_err(|message| self.error(value.span(), &path, message))?;
             }
         }
         Ok(())

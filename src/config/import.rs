@@ -7,10 +7,11 @@
 
 use super::error::{Error, Place, Warning};
 use super::names::unknown_kafka_name;
+use super::native_table::Native;
 use super::properties::{self, Line, Pair};
 use super::setting::{Disposition, Setting, Value};
 use super::settings::{Assignment, Layer, Settings};
-use super::{BrokerConfig, CompressedBatches, broker_table};
+use super::{BrokerConfig, broker_table};
 use std::fmt::Write;
 
 /// A file of ours, made from properties.
@@ -36,7 +37,7 @@ pub fn import_properties(file: &str, text: &str) -> Result<Imported, Vec<Error>>
     let lines = properties::parse(text);
     let known = assignments(file, &lines)?;
     let resolved = Settings::default().overlaid(Layer { verbatim: known.clone(), typed: Vec::new() });
-    let config = resolved.and_then(|settings| BrokerConfig::resolve(settings, CompressedBatches::default()));
+    let config = resolved.and_then(|settings| BrokerConfig::resolve(settings, Native::default()));
     let warnings = config.map_err(|error| vec![error])?.warnings;
 
     let mut out = String::new();

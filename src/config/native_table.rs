@@ -2,8 +2,54 @@
 //!
 //! Invariants: each key is there once; all but those without a `name` in Kafka become Kafka's setting of that name.
 
+use super::broker::CompressedBatches;
 use super::setting::Setting;
 use super::settings::setting;
+use std::time::Duration;
+
+/// What the keys say that are no setting of Kafka's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Native {
+    pub(super) compressed_batches: CompressedBatches,
+    pub(super) reserve_bytes: u64,
+    pub(super) flush_delay: Option<Duration>,
+}
+
+impl Default for Native {
+    fn default() -> Self {
+        Native {
+            compressed_batches: CompressedBatches::default(),
+            reserve_bytes: 64 << 20,
+            flush_delay: Some(Duration::from_millis(100)),
+        }
+    }
+}
+
+impl Native {
+    /// Takes over the text of a key, as its form has it.
+    ///
+    /// # Errors
+    /// What else to write.
+    pub(super) fn set(&mut self, section: &str, key: &str, text: &str) -> Result<(), String> {
+        match (section, key) {
+            ("storage", "reserve") => {
+                self.reserve_bytes = text.parse().map_err(|_| "write a size, 0 for no reserve".to_owned())?;
+            }
+            ("storage", "flush_delay") => {
+                let milliseconds: u64 = text.parse().map_err(|_| "write a time, 0 to leave it to the system")?;
+                self.flush_delay = (milliseconds > 0).then(|| Duration::from_millis(milliseconds));
+            }
+            ("validation", "compressed_batches") => {
+                self.compressed_batches = match text {
+                    "strict" => CompressedBatches::Strict,
+                    _ => CompressedBatches::Header,
+                };
+            }
+            _ => unreachable!("every key without a name in Kafka is above"),
+        }
+        Ok(())
+    }
+}
 
 /// How a key's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +161,22 @@ pub(super) static KEYS: &[NativeKey] = &[
         sentence: "The size at which a segment is rolled.",
     },
     NativeKey {
+        section: "storage",
+        key: "reserve",
+        form: Form::Size,
+        name: None,
+        default: "64MiB",
+        sentence: "The room on the disk that records of users leave free, for the broker's own files; at most an eighth of the file system. 0 lets them fill it.",
+    },
+    NativeKey {
+        section: "storage",
+        key: "flush_delay",
+        form: Form::Duration,
+        name: None,
+        default: "100ms",
+        sentence: "How long after a record was stored a flush begins that nobody waits for, or after the flush before it; 0 leaves it to the system and to flush.messages and flush.ms.",
+    },
+    NativeKey {
         section: "validation",
         key: "compressed_batches",
         form: Form::Word(&["header", "strict"]),
@@ -142,4 +204,4 @@ pub(super) static LISTENER_KEYS: &[ListenerKey] = &[
 ];
 
 /// All sections of a file.
-pub(super) static SECTIONS: &[&str] = &["node", "listener", "topics", "validation", "kafka"];
+pub(super) static SECTIONS: &[&str] = &["node", "listener", "topics", "storage", "validation", "kafka"];

@@ -129,6 +129,9 @@ fn native_keys_have_units() {
         retention = "250ms"
         retention_bytes = "1GiB"
         segment = 2097152
+        [storage]
+        reserve = "1MiB"
+        flush_delay = "20ms"
         [validation]
         compressed_batches = "strict"
         "#,
@@ -144,6 +147,9 @@ fn native_keys_have_units() {
     assert_eq!(config.log.retention_bytes, Some(1 << 30));
     assert_eq!(config.log.segment_bytes, 2 << 20);
     assert_eq!(config.compressed_batches, CompressedBatches::Strict);
+    assert_eq!((config.storage.reserve_bytes, config.storage.flush_delay), (1 << 20, Some(Duration::from_millis(20))));
+    let none = from_file("[storage]\nreserve = 0\nflush_delay = \"0ms\"").unwrap().storage;
+    assert_eq!((none.reserve_bytes, none.flush_delay), (0, None));
     assert_eq!(from_file("topics.retention = -1").unwrap().log.retention, None);
 }
 

@@ -254,10 +254,12 @@ impl PartitionManager {
         }
     }
 
-    /// Tries again to open the partitions for which there was no room. Blocks on the disk.
+    /// Tries again to open the partitions for which there was no room, and keeps room for the next start. Blocks on the
+    /// disk.
     pub fn open_waiting(&self) {
         let directory = self.directory.lock();
         let Some(directory) = &*directory else { return };
+        directory.restore_ballast();
         let before = self.hosted.load_full();
         let (waiting, mut topics): (Vec<_>, Vec<_>) = before.by_id.values().cloned().partition(|topic| topic.waits());
         if waiting.is_empty() {

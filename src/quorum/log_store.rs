@@ -135,6 +135,13 @@ impl Log {
             return Ok(());
         }
         let length = bytes.saturating_add(RESERVE_BYTES);
+        match self.reserve_exactly(length) {
+            Err(e) if is_full(&e) => self.reserve_exactly(bytes),
+            other => other,
+        }
+    }
+
+    fn reserve_exactly(&mut self, length: u64) -> io::Result<()> {
         match self.folder.disk().reserve(&self.file, self.end, length) {
             Ok(()) => self.reserved_end = self.end + length,
             // Then a full disk shows when it is written to.

@@ -4,7 +4,7 @@
 //! * everything is checked before anything is changed: the producers' sequences first, then room, then the bytes are
 //!   stored, then indexes and producers follow, then the positions are published;
 //! * bytes are stored as they came, but for the 61 bytes of header that [`record::stamp`] gives;
-//! * a failure of the disk takes the log offline; a full disk that is noticed before the first byte does not.
+//! * a failure of the disk takes the log offline; a full disk does not: what was not published is taken back.
 
 use crate::config::{LogConfig, TimestampType};
 use crate::record::{self, BatchInfo, HEADER_BYTES};
@@ -13,7 +13,7 @@ use crate::storage::index::{self, Index};
 use crate::storage::log::{self, Log, State};
 use crate::storage::producers::{ProducerRefusal, Verdict};
 use crate::storage::segment::{self, Segment};
-use crate::storage::writer::Writer;
+use crate::storage::writer::{Origin, Writer};
 use crate::storage::{AppendError, Error, Place, Positions, ReadError, snapshot};
 use crate::types::{LeaderEpoch, Offset, TimestampMs, TopicPartition};
 use parking_lot::MutexGuard;
@@ -148,6 +148,7 @@ impl<'a> Appender<'a> {
                 if bytes > 0 {
                     break;
                 }
+                self.ask_for_room(batch.bytes.len() as u64, now)?;
                 self.roll(now)?;
             }
             let state = &mut *self.state;
@@ -161,7 +162,7 @@ impl<'a> Appender<'a> {
             done += 1;
         }
         if !accepted.is_empty() {
-            self.store(batches, accepted, bytes, segment_bytes(config))?;
+            self.store(batches, accepted, bytes, segment_bytes(config), now)?;
             self.publish_batches(accepted, next_offset, bytes, config);
         }
         Ok(done)
@@ -174,14 +175,37 @@ impl<'a> Appender<'a> {
         accepted: &[Accepted],
         bytes: u64,
         segment_bytes: u64,
+        now: TimestampMs,
     ) -> Result<(), AppendError> {
         let writer = self.writer()?;
-        if let Err(source) = writer.reserve(bytes, segment_bytes) {
+        if let Err(source) = writer.reserve(bytes, segment_bytes, now) {
             return Err(self.refuse(bytes, self.io_error("allocate", source)));
         }
         let pieces = accepted.iter().flat_map(|a| [&a.header[..], &batches[a.place].bytes[HEADER_BYTES..]]);
-        let stored = writer.store(pieces, bytes);
-        stored.map_err(|source| self.give_up(&self.io_error("write", source)))
+        match writer.store(pieces, bytes) {
+            Ok(()) => Ok(()),
+            // Where the file system does not allocate ahead: nothing of it was published, and the file is cut.
+            Err(source) if is_disk_full(&source) && writer.trim().is_ok() => {
+                self.log.shared.room.note_refused(bytes, now);
+                Err(AppendError::DiskFull { bytes, source })
+            }
+            Err(source) => Err(self.give_up(&self.io_error("write", source))),
+        }
+    }
+
+    /// Before a new segment is begun, whose other files would take from the reserve.
+    fn ask_for_room(&self, bytes: u64, now: TimestampMs) -> Result<(), AppendError> {
+        if self.origin() == Origin::Internal {
+            return Ok(());
+        }
+        match self.log.shared.room.ask(bytes, bytes, now) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(AppendError::DiskFull { bytes, source }),
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        if self.log.topic_partition.topic.is_internal() { Origin::Internal } else { Origin::Users }
     }
 
     /// The active segment's writer, opened by the first append.
@@ -193,7 +217,7 @@ impl<'a> Appender<'a> {
                 Err(source) => return Err(self.give_up(&self.io_error("open", source))),
             };
             self.state.active.set_file(file.clone());
-            self.state.writer = Some(Writer::new(file, self.state.active.end(), &self.log.shared));
+            self.state.writer = Some(Writer::new(file, self.state.active.end(), self.origin(), &self.log.shared));
         }
         Ok(self.state.writer.as_mut().expect("made above"))
     }
@@ -235,8 +259,9 @@ impl<'a> Appender<'a> {
         self.log.segments.store(Arc::new(segments));
         closed.set_map(None);
         *closed.index().write() = None;
+        let origin = self.origin();
         let state = &mut *self.state;
-        state.writer = Some(Writer::new(file, 0, &self.log.shared));
+        state.writer = Some(Writer::new(file, 0, origin, &self.log.shared));
         state.active = active;
         state.progress = progress;
         state.first_timestamp = None;

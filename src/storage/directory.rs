@@ -14,12 +14,14 @@
 
 use crate::config::LogConfig;
 use crate::runtime::{Clock, Disk};
+use crate::storage::ballast::Ballast;
 use crate::storage::boot::{self, BootRecord};
 use crate::storage::files::FileCache;
 use crate::storage::log::{Identity, Log, Shared};
 use crate::storage::offsets::CheckpointFiles;
 use crate::storage::properties::{self, FormattedBy, MetaProperties};
 use crate::storage::recovery::{self, LastStop, Opening};
+use crate::storage::room::Room;
 use crate::storage::{Allocation, Error, Tuning, checkpoint};
 use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
 use parking_lot::Mutex;
@@ -65,6 +67,7 @@ pub struct DataDirectory {
     shared: Arc<Shared>,
     /// Folders to be removed, and when.
     removals: Mutex<Vec<(TimestampMs, PathBuf)>>,
+    ballast: Mutex<Ballast>,
 }
 
 /// A partition's folder.
@@ -111,6 +114,7 @@ impl DataDirectory {
         if meta.as_ref().is_some_and(|meta| meta.formatted_by == FormattedBy::Kafka) {
             return Err(Error::NotOurs { path: path.into() });
         }
+        let ballast = Ballast::open(&disk, path)?;
         let offsets = CheckpointFiles::read(path)?;
         let marker = path.join(CLEAN_SHUTDOWN);
         let (boot_id, boot) = (boot::boot_id(), BootRecord::read(&path.join(boot::FILE_NAME))?);
@@ -136,8 +140,14 @@ impl DataDirectory {
             unopened: Mutex::default(),
             checked_bytes: AtomicU64::new(0),
             offsets: Mutex::new(offsets),
-            shared: Arc::new(Shared { disk, tuning, files: FileCache::new(tuning.open_segments_max) }),
+            shared: Arc::new(Shared {
+                room: Room::new(disk.clone(), path, tuning.reserve_bytes),
+                files: FileCache::new(tuning.open_segments_max),
+                disk,
+                tuning,
+            }),
             removals: Mutex::default(),
+            ballast: Mutex::new(ballast),
         };
         directory.remove_leftovers()?;
         Ok(directory)
@@ -373,6 +383,11 @@ impl DataDirectory {
             }
         }
         result
+    }
+
+    /// Keeps room for a start on a full disk, as far as there is any. Blocks.
+    pub fn restore_ballast(&self) {
+        self.ballast.lock().restore(&self.shared.room);
     }
 
     /// Writes the recovery points, log starts and high watermarks of `logs`, which are all there are but those that could not

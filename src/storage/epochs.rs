@@ -1,7 +1,11 @@
 //! The leader epochs of one log: which epoch began at which offset, and the checkpoint file that keeps them.
 //!
-//! Invariants: epochs and start offsets both rise; the file is replaced before the change is used, and synced with the
-//! log's bytes ([`LeaderEpochs::sync`]).
+//! Invariants:
+//! * epochs and start offsets both rise;
+//! * the file is replaced before the change is used, and synced with the log's bytes ([`LeaderEpochs::sync`]);
+//! * where there is no room for that it is done later: until then recovery finds newer epochs in the batches, and the log
+//!   start elsewhere, so that the recovery point must not move ([`LeaderEpochs::is_saved`]).
+//!
 //! Source: Kafka's `LeaderEpochFileCache` (KIP-101, KIP-279, KIP-320).
 
 use crate::runtime::Disk;
@@ -9,7 +13,9 @@ use crate::storage::Error;
 use crate::storage::checkpoint;
 use crate::types::{LeaderEpoch, Offset};
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
+use tracing::warn;
 
 /// The name of the file.
 pub(super) const FILE_NAME: &str = "leader-epoch-checkpoint";
@@ -26,13 +32,15 @@ pub(super) struct LeaderEpochs {
     disk: Disk,
     path: PathBuf,
     entries: Vec<EpochStart>,
-    synced: bool,
+    is_saved: bool,
+    is_synced: bool,
 }
 
 impl LeaderEpochs {
     /// Reads the file; none is the same as an empty one. Entries that do not rise are dropped, as Kafka does.
     pub(super) fn open(disk: &Disk, path: PathBuf) -> Result<LeaderEpochs, Error> {
-        let mut epochs = LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), synced: true };
+        let mut epochs =
+            LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), is_saved: true, is_synced: true };
         for line in checkpoint::read_lines(&epochs.path)? {
             let parsed = line.split_once(' ').and_then(|(e, s)| Some((e.parse().ok()?, s.parse().ok()?)));
             let Some((epoch, start)) = parsed else {
@@ -117,21 +125,44 @@ impl LeaderEpochs {
         Ok(())
     }
 
-    /// Replaces the file.
+    /// Replaces the file, now or when there is room.
     pub(super) fn save(&mut self) -> Result<(), Error> {
-        self.synced = false;
+        let was_saved = std::mem::replace(&mut self.is_saved, false);
+        self.is_synced = false;
         let lines = self.entries.iter().map(|e| format!("{} {}", e.epoch, e.start));
-        checkpoint::replace_unsynced(&self.disk, &self.path, checkpoint::format_lines(lines).as_bytes())
+        match checkpoint::replace_unsynced(&self.disk, &self.path, checkpoint::format_lines(lines).as_bytes()) {
+            Ok(()) => self.is_saved = true,
+            Err(error) if error.is_no_room() => {
+                if was_saved {
+                    warn!(%error, "the leader epochs are written when there is room");
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
-    /// Makes the file last, by its contents and its name: recovery does not look for epochs in batches below the recovery
-    /// point.
+    /// Whether the file is as it should be.
+    pub(super) fn is_saved(&self) -> bool {
+        self.is_saved
+    }
+
+    /// What is wrong when it is not.
+    pub(super) fn no_room(&self) -> Error {
+        Error::io("write", &self.path)(io::ErrorKind::StorageFull.into())
+    }
+
+    /// Makes the file last, by its contents and its name, if there is room: recovery does not look for epochs in batches below
+    /// the recovery point.
     pub(super) fn sync(&mut self) -> Result<(), Error> {
-        if !self.synced {
+        if !self.is_saved {
+            self.save()?;
+        }
+        if self.is_saved && !self.is_synced {
             let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
             self.disk.sync_data(&file).map_err(Error::io("sync", &self.path))?;
             self.path.parent().map_or(Ok(()), |folder| checkpoint::sync_folder(&self.disk, folder))?;
-            self.synced = true;
+            self.is_synced = true;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 //! Invariants: at most `capacity` segments are held open; what was lent stays open by itself until it is dropped.
 
 use crate::storage::Error;
-use crate::storage::index::IndexFile;
+use crate::storage::index::ClosedIndex;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct OpenSegment {
     pub(super) file: Arc<File>,
-    pub(super) index: IndexFile,
+    pub(super) index: ClosedIndex,
 }
 
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use tracing::warn;
 
 /// Bytes of an offset entry on disk.
 pub(super) const OFFSET_ENTRY_BYTES: u64 = 8;
@@ -152,6 +153,17 @@ impl Index {
         self.write(disk, offsets, times)?;
         sync(disk, offsets)?;
         sync(disk, times)
+    }
+
+    /// The same; where there is no room, they are made when somebody needs them.
+    pub(super) fn write_synced_if_room(&self, disk: &Disk, offsets: &Path, times: &Path) -> Result<(), Error> {
+        match self.write_synced(disk, offsets, times) {
+            Err(error) if error.is_no_room() => {
+                warn!(%error, "the indexes of a segment are written when there is room");
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Reads both files of a segment of `size` bytes. What does not rise, and what lies beyond the segment, is left out
@@ -297,7 +309,33 @@ fn offset_entry(bytes: &[u8]) -> OffsetEntry {
     }
 }
 
-/// The offset index of a closed segment: searched where it lies, so that a thousand of them cost no memory.
+/// The offset index of a closed segment.
+#[derive(Debug)]
+pub(super) enum ClosedIndex {
+    OnDisk(IndexFile),
+    /// There was no room for its file.
+    InMemory(Index),
+}
+
+impl ClosedIndex {
+    /// As [`Index::position_for`].
+    pub(super) fn position_for(&self, relative: u32) -> io::Result<u64> {
+        match self {
+            ClosedIndex::OnDisk(file) => file.position_for(relative),
+            ClosedIndex::InMemory(index) => Ok(index.position_for(relative)),
+        }
+    }
+
+    /// As [`Index::position_before`].
+    pub(super) fn position_before(&self, position: u64) -> io::Result<u64> {
+        match self {
+            ClosedIndex::OnDisk(file) => file.position_before(position),
+            ClosedIndex::InMemory(index) => Ok(index.position_before(position)),
+        }
+    }
+}
+
+/// The same in its file: searched where it lies, so that a thousand of them cost no memory.
 #[derive(Debug)]
 pub(super) struct IndexFile {
     file: File,

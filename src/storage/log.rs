@@ -18,6 +18,7 @@ use crate::storage::files::FileCache;
 use crate::storage::index::{Progress, SavedIndex};
 use crate::storage::positions::{Positions, Published};
 use crate::storage::producers::{Pending, Producers};
+use crate::storage::room::Room;
 use crate::storage::segment::Segment;
 use crate::storage::writer::Writer;
 use crate::storage::{Error, Tuning};
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) disk: Disk,
     pub(super) tuning: Tuning,
     pub(super) files: FileCache,
+    pub(super) room: Room,
 }
 
 /// One partition's records on disk.

@@ -11,6 +11,7 @@
 //! Kafka's; see `docs/on-disk-format.md`.
 
 mod appender;
+mod ballast;
 mod boot;
 mod checkpoint;
 mod directory;
@@ -29,6 +30,7 @@ mod properties;
 mod reader;
 mod recovery;
 mod retention;
+mod room;
 mod scan;
 mod segment;
 mod snapshot;
@@ -64,6 +66,8 @@ pub struct Tuning {
     pub recovery_bytes_max: u64,
     /// Whether segments are allocated ahead, without which there is no map.
     pub allocation: Allocation,
+    /// The room that records of users leave free on the disk.
+    pub reserve_bytes: u64,
 }
 
 /// Whether the active segment's file is longer than what is in it.
@@ -84,6 +88,7 @@ impl Default for Tuning {
             open_segments_max: 1024,
             recovery_bytes_max: 64 << 20,
             allocation: Allocation::Ahead,
+            reserve_bytes: 0,
         }
     }
 }

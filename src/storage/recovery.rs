@@ -306,7 +306,7 @@ impl Recovery<'_> {
             index.push_time(segment.base_offset, checked.active.progress.largest);
             let (offsets, times) = (segment::INDEX, segment::TIME_INDEX);
             let path = |ending| segment.path(self.folder.path, ending);
-            index.write_synced(self.folder.disk, &path(offsets), &path(times))?;
+            index.write_synced_if_room(self.folder.disk, &path(offsets), &path(times))?;
             place += 1;
             below = Below::nothing(segments[place].base_offset);
         };

@@ -9,6 +9,7 @@
 
 use crate::runtime::Disk;
 use crate::storage::appender::Appender;
+use crate::storage::error::is_disk_full;
 use crate::storage::log::Log;
 use crate::storage::segment::{self, Segment};
 use crate::storage::{Error, ReadError, recovery};
@@ -115,6 +116,8 @@ fn rename_deleted(disk: &Disk, path: &Path) -> Result<Option<PathBuf>, Error> {
     let renamed = PathBuf::from(renamed);
     match disk.rename(path, &renamed) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // The longer name may need a block for the folder. Who reads the file has it open.
+        Err(error) if is_disk_full(&error) => recovery::remove(disk, path).map(|()| None),
         other => other.map(|()| Some(renamed)).map_err(Error::io("rename", path)),
     }
 }

@@ -10,7 +10,7 @@ use crate::runtime::Disk;
 use crate::storage::Error;
 use crate::storage::files::OpenSegment;
 use crate::storage::headers::Headers;
-use crate::storage::index::{self, Index, IndexFile, Progress};
+use crate::storage::index::{self, ClosedIndex, Index, IndexFile, Progress};
 use crate::storage::log::Shared;
 use crate::storage::map::Map;
 use crate::types::{Offset, TimestampMs};
@@ -188,12 +188,18 @@ impl Segment {
                 Some(file) => file,
                 None => Arc::new(File::open(&path).map_err(Error::io("open", &path))?),
             };
-            self.repair_index_files(&shared.disk, &file, folder, interval_bytes)?;
-            Ok(OpenSegment { file, index: IndexFile::open(&self.path(folder, INDEX))? })
+            let index = self.repair_index_files(&shared.disk, &file, folder, interval_bytes)?;
+            Ok(OpenSegment { file, index })
         })
     }
 
-    fn repair_index_files(&self, disk: &Disk, file: &File, folder: &Path, interval_bytes: u32) -> Result<(), Error> {
+    fn repair_index_files(
+        &self,
+        disk: &Disk,
+        file: &File,
+        folder: &Path,
+        interval_bytes: u32,
+    ) -> Result<ClosedIndex, Error> {
         let (offsets, times) = (self.path(folder, INDEX), self.path(folder, TIME_INDEX));
         let (mut index, progress) = self.load_index(file, folder, interval_bytes)?;
         index.push_time(self.base_offset, progress.largest);
@@ -206,9 +212,12 @@ impl Segment {
         .all(|(path, bytes)| path.metadata().is_ok_and(|m| m.len() == *bytes));
         if !lengths_agree || index != self.read_index_files(folder)? {
             warn!(path = %offsets.display(), "the indexes of a segment were missing, short or wrong, and are made anew");
-            index.write_synced(disk, &offsets, &times)?;
+            match index.write_synced(disk, &offsets, &times) {
+                Err(error) if error.is_no_room() => return Ok(ClosedIndex::InMemory(index)),
+                other => other?,
+            }
         }
-        Ok(())
+        Ok(ClosedIndex::OnDisk(IndexFile::open(&offsets)?))
     }
 
     /// The indexes of the segment: from the files as far as they agree with the log, from the log for the rest.

@@ -79,7 +79,9 @@ impl Log {
         let synced = self.sync_to(place).and_then(|()| self.sync_closed()).and_then(|()| self.sync_names());
         synced.inspect_err(|error| self.take_offline(error))?;
         *saved = landmark.unsaved.saved_with();
-        self.note_recovery_point(place);
+        if self.epochs.read().is_saved() {
+            self.note_recovery_point(place);
+        }
         Ok(place)
     }
 
@@ -249,6 +251,9 @@ impl Log {
             .and_then(|()| self.sync_names())
             .and_then(|()| self.epochs.write().sync());
         synced.inspect_err(|error| self.take_offline(error))?;
+        if !self.epochs.read().is_saved() {
+            return Err(self.epochs.read().no_room());
+        }
         self.note_synced(offset, self.clock.now());
         self.note_recovery_point(Place { offset, bytes });
         Ok(())

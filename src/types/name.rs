@@ -60,6 +60,11 @@ impl TopicName {
         &self.0
     }
 
+    /// Whether the broker itself writes it (`Topic.INTERNAL_TOPICS`).
+    pub fn is_internal(&self) -> bool {
+        matches!(self.as_str(), "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+    }
+
     /// The form in which metrics would show the name; two topics must not share it (`Topic.unifyCollisionChars`).
     pub fn collision_key(&self) -> String {
         self.0.replace('.', "_")

@@ -1,4 +1,5 @@
-//! A full disk: produce is refused, nothing dies, fetches go on, and there is room again when a topic is deleted.
+//! A full disk: records leave the reserve alone, nothing dies, all else goes on, and there is room again when something is
+//! deleted.
 //!
 //! Needs a small file system of its own, which only root can mount.
 
@@ -8,19 +9,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::DeleteTopicsRequest;
+use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::{DeleteRecordsRequest, DeleteTopicsRequest};
 use tempfile::TempDir;
 
 use super::support::batch::Batch;
 use super::support::broker::Broker;
 use super::support::process::{print_skipped, works};
 use super::support::raw::Client;
-use super::support::requests::{Topic, batches, create_request, fetch, new_name, produce};
+use super::support::requests::{Topic, batches, fetch, produce};
 use super::{refusal, wait_until};
 
 const SETTINGS: [&str; 3] =
     ["log.segment.bytes=4194304", "log.segment.delete.delay.ms=0", "log.retention.check.interval.ms=20"];
+
+const SMALL_BYTES: u64 = 32 << 20;
+/// Of a small file system an eighth.
+const RESERVE_BYTES: u64 = SMALL_BYTES / 8;
 
 /// A file system in memory of 32 MiB, unmounted when the value is dropped.
 struct Small {
@@ -44,6 +50,11 @@ impl Small {
         let mut file = File::create(&path).expect("a file without contents has room");
         while file.write_all(&[1; 512]).is_ok() {}
         path
+    }
+
+    fn free_bytes(&self) -> u64 {
+        let found = rustix::fs::statvfs(self.mounted_on.path()).expect("a file system says how much is free");
+        found.f_bavail * found.f_frsize
     }
 
     /// A folder within for one broker.
@@ -75,7 +86,7 @@ fn fill(client: &mut Client, topic: &Topic, from: i64) -> i64 {
             return offset;
         }
         assert_eq!(answer.base_offset, offset);
-        assert!(offset < 1000, "the disk never fills");
+        assert!(offset < from + 1000, "the disk never fills");
     }
     unreachable!("offsets do not end")
 }
@@ -99,8 +110,28 @@ fn delete(client: &mut Client, topic: &Topic) -> i16 {
     client.call(&request, 6).responses[0].error_code
 }
 
+/// Deletes all records below an offset of a topic's one partition.
+fn delete_records(client: &mut Client, topic: &Topic, below: i64) -> i16 {
+    let partition = DeleteRecordsPartition::default().with_partition_index(0).with_offset(below);
+    let of_topic = DeleteRecordsTopic::default().with_name(topic.name.clone()).with_partitions(vec![partition]);
+    let request = DeleteRecordsRequest::default().with_topics(vec![of_topic]).with_timeout_ms(15000);
+    client.call(&request, 2).topics[0].partitions[0].error_code
+}
+
+fn is_taken(client: &mut Client, topic: &Topic) -> bool {
+    produce(client, 9, topic, 0, Batch::of(&["more"]).build()).error_code == 0
+}
+
+/// How often the broker said so.
+fn count(broker: &Broker, line: &str) -> usize {
+    broker.log().matches(line).count()
+}
+
+const BEGINS: &str = "records are refused until there is room";
+const ENDS: &str = "there is room on the disk again";
+
 #[test]
-fn a_full_disk_refuses_records_until_there_is_room_and_ends_nothing() {
+fn records_leave_the_reserve_alone_until_there_is_room_and_all_else_goes_on() {
     let Some(small) = Small::mount() else { return };
     let mut broker = Broker::start_in(small.folder(), &SETTINGS);
     let mut client = Client::connect(broker.address());
@@ -114,51 +145,82 @@ fn a_full_disk_refuses_records_until_there_is_room_and_ends_nothing() {
     assert!(end > 100, "{end} records fitted");
     // Small ones, which go through the map, are refused as well, once the last allocated block is full.
     let mut small_end = end;
-    while produce(&mut client, 9, &topic, 0, Batch::of(&[&value(small_end)[..300]]).build()).error_code == 0 {
+    while is_taken(&mut client, &topic) {
         small_end += 1;
-        assert!(small_end < end + 2000, "the disk never fills");
+        assert!(small_end < end + 5000, "the disk never fills");
     }
+    println!("{end} records of 60 KB, {} small ones, then {} bytes are free", small_end - end, small.free_bytes());
+    assert!(small.free_bytes() > RESERVE_BYTES - (64 << 10), "the reserve is there");
+    (0..50).for_each(|_| assert!(!is_taken(&mut client, &topic)));
+    assert_eq!((count(&broker, BEGINS), count(&broker, ENDS)), (1, 0), "{}", broker.log());
     assert_readable(&mut client, &topic, end);
     assert_readable(&mut client, &ballast, 160);
-    println!("{end} records of 60 KB, {} of 300 B, then the disk is full", small_end - end);
-    // The metadata still has room in its last block; the topic's partition has none, and waits.
-    let name = new_name();
-    let created = client.call(&create_request(&name, 1, &[]), 7).topics.remove(0);
-    let late = Topic { name, id: created.topic_id };
-    println!("a topic that is created on the full disk: error code {}", created.error_code);
-    if created.error_code == 0 {
-        let answer = produce(&mut client, 9, &late, 0, Batch::of(&["early"]).build());
-        assert_eq!(answer.error_code, ResponseError::KafkaStorageError.code());
-    }
+    // The reserve is for this.
+    let late = Topic::create(&mut client, 1, &[]);
+    assert!(!is_taken(&mut client, &late));
 
+    // Whole segments, which retention takes away.
+    assert_eq!(delete_records(&mut client, &ballast, 100), 0);
+    wait_until("there is room again", || is_taken(&mut client, &late));
+    assert!(is_taken(&mut client, &topic));
+    assert_eq!((count(&broker, BEGINS), count(&broker, ENDS)), (1, 1), "{}", broker.log());
+    let end = fill(&mut client, &topic, small_end + 1) - 1;
     assert_eq!(delete(&mut client, &ballast), 0);
-    wait_until("there is room again", || {
-        produce(&mut client, 9, &topic, 0, Batch::of(&[&value(0)]).build()).error_code == 0
-    });
-    if created.error_code == 0 {
-        wait_until("the late topic takes records", || {
-            produce(&mut client, 9, &late, 0, Batch::of(&["late"]).build()).error_code == 0
-        });
-    }
-    Topic::create(&mut client, 1, &[]);
+    wait_until("there is room again", || is_taken(&mut client, &topic));
     let (status, _) = broker.stop();
     assert_eq!(status.code(), Some(0));
     broker.start_again(&SETTINGS);
-    assert_readable(&mut Client::connect(broker.address()), &topic, end);
+    let mut client = Client::connect(broker.address());
+    assert_eq!(fetch(&mut client, 12, &topic, 0, 0).high_watermark, end + 2);
 }
 
 #[test]
-fn a_start_that_has_no_room_says_so_and_the_next_one_with_room_serves() {
+fn on_a_disk_that_others_filled_to_the_last_byte_nothing_ends_and_a_start_serves() {
     let Some(small) = Small::mount() else { return };
     let mut broker = Broker::start_in(small.folder(), &SETTINGS);
     let mut client = Client::connect(broker.address());
     let topic = Topic::create(&mut client, 1, &[]);
-    let end = fill(&mut client, &topic, 0);
-    broker.kill();
-    let rest = small.fill();
-    let said = refusal(&broker.data(), &SETTINGS);
-    assert!(said.contains("No space left on device"), "{said}");
+    for offset in 0..160 {
+        assert_eq!(produce(&mut client, 9, &topic, 0, Batch::of(&[&value(offset)]).build()).error_code, 0);
+    }
+    let doomed = Topic::create(&mut client, 1, &[]);
+    assert!(is_taken(&mut client, &doomed));
+    let mut rest = small.fill();
+    assert_eq!(small.free_bytes(), 0);
+    // What was allocated before may be filled, and takes nothing from anybody.
+    let end = fill(&mut client, &topic, 160);
+    assert_readable(&mut client, &topic, end);
+
+    for round in 0..2 {
+        broker.kill();
+        std::fs::remove_file(&rest).expect("it can be removed");
+        rest = small.fill();
+        broker.start_again(&SETTINGS);
+        client = Client::connect(broker.address());
+        assert_readable(&mut client, &topic, end);
+        assert!(!is_taken(&mut client, &topic), "round {round}");
+    }
+    assert_eq!(delete_records(&mut client, &topic, 2), 0);
+    assert_eq!(fetch(&mut client, 12, &topic, 0, 2).log_start_offset, 2);
+
     std::fs::remove_file(rest).expect("it can be removed");
+    wait_until("there is room again", || is_taken(&mut client, &topic));
+    assert_eq!(delete(&mut client, &doomed), 0);
+    assert_eq!(broker.stop().0.code(), Some(0));
     broker.start_again(&SETTINGS);
-    assert_readable(&mut Client::connect(broker.address()), &topic, end);
+    let mut client = Client::connect(broker.address());
+    let found = fetch(&mut client, 12, &topic, 0, 2);
+    assert_eq!((found.error_code, found.log_start_offset, found.high_watermark), (0, 2, end + 1));
+}
+
+#[test]
+fn a_new_directory_on_a_full_disk_is_refused_with_what_to_do() {
+    let Some(small) = Small::mount() else { return };
+    let folder = small.folder();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).expect("an empty folder has room");
+    small.fill();
+    let said = refusal(&data, &SETTINGS);
+    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("make room on its file system"), "{said}");
 }

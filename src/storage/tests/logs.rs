@@ -264,7 +264,12 @@ fn a_failed_write_takes_the_log_offline_for_good() {
         let mut state = log.state.lock();
         let read_only = Arc::new(fs::File::open(&disk.files(".log")[0]).unwrap());
         let end = state.active.end();
-        state.writer = Some(crate::storage::writer::Writer::new(read_only, end, &log.shared));
+        state.writer = Some(crate::storage::writer::Writer::new(
+            read_only,
+            end,
+            crate::storage::writer::Origin::Users,
+            &log.shared,
+        ));
     }
     assert!(matches!(try_append(&log, &[batch(1, 10)]), Err(AppendError::Offline)));
     assert!(log.is_offline());

@@ -9,6 +9,7 @@ mod model;
 mod recoveries;
 mod recovery_cases;
 mod recovery_points;
+mod room;
 mod syncs;
 mod times;
 
