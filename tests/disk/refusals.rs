@@ -16,15 +16,16 @@ use super::{fast_room, rounds};
 
 /// So many steps make a life: some hundred changes.
 const STEPS: usize = 150;
-/// So many of the points at which a change can be refused are tried in each round.
-const POINTS: usize = 120;
+/// One of so many changes is tried in each round.
+const STRIDE: usize = 6;
 
-/// Refuses the change number `at` of those that it may refuse, once.
+/// Refuses the changes from number `at` on of those that it may refuse, so many of them.
 #[derive(Debug)]
 struct Refusing {
     recorder: Arc<Recorder>,
     error: Refusal,
     at: usize,
+    count: usize,
     seen: AtomicUsize,
     has_refused: AtomicBool,
 }
@@ -50,7 +51,8 @@ impl Refusing {
 
 impl DiskWatcher for Refusing {
     fn before(&self, change: &Change<'_>) -> io::Result<()> {
-        if self.refuses(change) && self.seen.fetch_add(1, Ordering::Relaxed) == self.at {
+        if self.refuses(change) && (self.at..self.at + self.count).contains(&self.seen.fetch_add(1, Ordering::Relaxed))
+        {
             self.has_refused.store(true, Ordering::Relaxed);
             return Err(match self.error {
                 Refusal::Full => io::ErrorKind::StorageFull.into(),
@@ -65,31 +67,32 @@ impl DiskWatcher for Refusing {
     }
 }
 
-/// What became of a life in which the change number `at` was refused: whether one was, and how many logs went offline.
-fn live(seed: u64, error: Refusal, at: usize) -> (bool, usize) {
+/// What became of a life in which `count` changes from number `at` on were refused: whether one was, and how many logs went
+/// offline.
+fn live(seed: u64, error: Refusal, at: usize, count: usize) -> (bool, usize) {
     let root = tempfile::tempdir_in(fast_room()).expect("there is room");
     let recorder = Recorder::new(root.path());
     let (seen, has_refused) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let refusing = Arc::new(Refusing { recorder: recorder.clone(), error, at, seen, has_refused });
+    let refusing = Arc::new(Refusing { recorder: recorder.clone(), error, at, count, seen, has_refused });
     let disk = Disk::watched(refusing.clone());
     let lives = Workload::new(root.path(), &recorder, disk, Disks::Refuse, seed).take_steps(STEPS);
-    let count = recorder.count();
-    Strike::new(&lives, count, Crash::Kill).check_image(root.path(), Disk::system());
+    let end = recorder.count();
+    Strike::new(&lives, end, Crash::Kill).check_image(root.path(), Disk::system());
     (refusing.has_refused.load(Ordering::Relaxed), lives.iter().filter(|life| life.is_offline).count())
 }
 
-fn refuse_each(error: Refusal, offline_max: usize) {
+fn refuse_each(error: Refusal, count: usize, offline_max: usize) {
     let seed = seed();
     let (mut refused, mut offline) = (0, 0);
     for round in 0..rounds(1) as u64 {
         // The number of changes is not known before: a life ends it by not getting there.
         let mut random = Random::new(seed, round);
-        for at in 0..POINTS {
-            let at = at * 8 + random.below(8_usize);
-            let (has_refused, logs) = live(seed + round, error, at);
+        for at in 0.. {
+            let at = at * STRIDE + random.below(STRIDE);
+            let (has_refused, logs) = live(seed + round, error, at, count);
             assert!(
                 logs <= offline_max,
-                "{logs} logs went offline by one {error:?}, change {at} of seed {}",
+                "{logs} logs went offline by {count} {error:?}, change {at} of seed {}",
                 seed + round
             );
             offline += logs;
@@ -100,15 +103,20 @@ fn refuse_each(error: Refusal, offline_max: usize) {
         }
     }
     assert!(refused > 20, "{refused}");
-    println!("{refused} changes refused as {error:?}; {offline} logs went offline");
+    println!("{refused} lives with {count} changes refused as {error:?}; {offline} logs went offline");
 }
 
 #[test]
 fn one_change_that_finds_the_disk_full_loses_nothing() {
-    refuse_each(Refusal::Full, 1);
+    refuse_each(Refusal::Full, 1, 0);
+}
+
+#[test]
+fn a_disk_that_is_full_for_a_while_loses_nothing() {
+    refuse_each(Refusal::Full, 60, 0);
 }
 
 #[test]
 fn one_change_that_fails_loses_nothing_and_takes_one_log_offline_at_most() {
-    refuse_each(Refusal::Broken, 1);
+    refuse_each(Refusal::Broken, 1, 1);
 }
