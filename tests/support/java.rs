@@ -75,6 +75,13 @@ impl Tools {
 
     /// A virtual machine that runs one tool after the other against this broker.
     pub fn session<'a>(&self, broker: &'a Broker) -> Session<'a> {
+        let mut session = self.machine();
+        session.broker = Some(broker);
+        session
+    }
+
+    /// A virtual machine that runs one tool after the other, none of which is told of a broker.
+    pub fn machine<'a>(&self) -> Session<'a> {
         let source = kept::client_files().join(format!("{SESSION}.java"));
         let recipe = std::fs::read_to_string(&source).expect("the program is in the repository");
         let archives = format!("{}/*", self.archives.display());
@@ -94,13 +101,13 @@ impl Tools {
                 let _ = sender.send(finished);
             }
         });
-        Session { broker, machine, pipes: Mutex::new((requests, answers)) }
+        Session { broker: None, machine, pipes: Mutex::new((requests, answers)) }
     }
 }
 
-/// A virtual machine that runs Apache Kafka's tools against one broker.
+/// A virtual machine that runs Apache Kafka's tools, against one broker or on files.
 pub struct Session<'a> {
-    broker: &'a Broker,
+    broker: Option<&'a Broker>,
     machine: Child,
     pipes: Mutex<(ChildStdin, mpsc::Receiver<Finished>)>,
 }
@@ -108,7 +115,8 @@ pub struct Session<'a> {
 impl Session<'_> {
     /// Runs a tool with these arguments and the broker's address.
     pub fn run(&self, main_class: &str, arguments: &[&str]) -> Finished {
-        self.run_as_given(main_class, &[&["--bootstrap-server", self.broker.address()], arguments].concat())
+        let address = self.broker.expect("the session was begun with a broker").address();
+        self.run_as_given(main_class, &[&["--bootstrap-server", address], arguments].concat())
     }
 
     /// Runs a tool with these arguments alone.
