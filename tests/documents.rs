@@ -18,6 +18,7 @@ use std::process::Command;
 
 /// What looks like a setting and is none: files, keys of files, features of the protocol, values.
 const NOT_SETTINGS: &[&str] = &[
+    "bootstrap.checkpoint",
     "cluster.id",
     "directory.id",
     "eligible.leader.replicas.version",

@@ -1,5 +1,5 @@
 //! Takes over a data directory that Apache Kafka 4 wrote: its topics, their settings and its identity become ours, the logs stay
-//! where they lie.
+//! where they lie. And gives one of ours to Apache Kafka in the same way.
 //!
 //! Invariants:
 //! * a plan changes nothing; what is carried out is what was planned;
@@ -9,9 +9,13 @@
 //!
 //! Called by `cli`. Source: Kafka's metadata records, see `records`; `docs/operations.md` says how it is used.
 
+mod encode;
 mod plan;
 mod records;
+mod release;
 mod state;
+
+pub use release::{Released, plan_release, release};
 
 use crate::metadata::Record;
 use crate::quorum::{self, Quorum, QuorumConfig};
@@ -36,10 +40,10 @@ pub enum Error {
         reason: String,
     },
     /// What Klamm cannot serve rightly.
-    #[error("cannot be taken over:{}", listed(.0))]
+    #[error("it cannot be done:{}", listed(.0))]
     Unservable(Vec<String>),
-    /// The new metadata log.
-    #[error("the new metadata log cannot be made: {0}")]
+    /// Our metadata log.
+    #[error("the metadata log cannot be made or read: {0}")]
     Quorum(String),
 }
 

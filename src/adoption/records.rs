@@ -12,7 +12,7 @@ use super::state::Entity;
 use crate::types::{BrokerId, LeaderEpoch, PartitionEpoch, PartitionIndex, ProducerId, TopicId};
 use uuid::Uuid;
 
-const FRAME_VERSION: u32 = 1;
+pub(super) const FRAME_VERSION: u32 = 1;
 
 /// One change of Kafka's metadata.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@
 
 mod adopt;
 mod config;
+mod release;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,8 @@ enum Verb {
     Config(config::Arguments),
     /// Take over a data directory of Apache Kafka.
     Adopt(adopt::Arguments),
+    /// Make a data directory of Klamm one of Apache Kafka.
+    Release(release::Arguments),
 }
 
 /// Runs the program; `started` is when the process began.
@@ -40,6 +43,7 @@ pub fn run(started: Instant) -> ExitCode {
         Verb::Serve(arguments) => serve::run(&arguments, started),
         Verb::Config(arguments) => config::run(&arguments),
         Verb::Adopt(arguments) => adopt::run(&arguments),
+        Verb::Release(arguments) => release::run(&arguments),
     }
 }
 

@@ -88,6 +88,11 @@ impl LogStore {
         Room(Arc::downgrade(&self.log))
     }
 
+    /// All entries that the log has.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.log.lock().entries.values().cloned().collect()
+    }
+
     /// The last entry that the log no longer has.
     pub(super) fn purged(&self) -> Option<LogId> {
         self.log.lock().purged

@@ -118,6 +118,19 @@ impl Quorum {
         Self::open_retaining(path, config, Retention::default()).await
     }
 
+    /// The image that the metadata log in the folder `path` builds, of a group of one that was stopped in order. Nobody is
+    /// elected, and nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Quorum::open`].
+    pub fn read(path: &Path, config: QuorumConfig) -> Result<Arc<ClusterImage>, Error> {
+        let failure = Failure::new();
+        failure.expect_end();
+        let (_, mut state_machine, log) = open_files(path, &config, &failure)?;
+        state_machine.replay(log.entries()).map_err(|e| Error::Engine(e.to_string()))?;
+        Ok(state_machine.published().image())
+    }
+
     async fn open_retaining(path: &Path, config: QuorumConfig, retention: Retention) -> Result<Quorum, Error> {
         let failure = Failure::new();
         let (started, start) = oneshot::channel();
@@ -279,14 +292,7 @@ fn run(
 
 /// Opens the files, starts the engine, wins the election, and waits until everything committed is applied.
 async fn start(path: &Path, config: &QuorumConfig, retention: Retention, failure: &Failure) -> Result<Started, Error> {
-    let node_id = u64::try_from(config.node_id.0).map_err(|_| Error::NodeId(config.node_id))?;
-    let folder = Arc::new(Folder::open(path, config.clone())?);
-    let snapshots = Arc::new(SnapshotStore::open(folder.clone())?);
-    let state_machine = StateMachine::open(snapshots, failure)?;
-    let log = LogStore::open(folder.clone(), failure.lifeline("metadata log"))?;
-    if log.purged() > state_machine.applied() {
-        return Err(Error::corrupt(path, 0, "the log begins after the newest snapshot ends"));
-    }
+    let (node_id, state_machine, log) = open_files(path, config, failure)?;
     let (published, log_grown, log_room) = (state_machine.published(), log.grown(), log.room());
     let engine = |e: &dyn std::fmt::Display| Error::Engine(e.to_string());
     let settings = Arc::new(single_voter(retention).validate().map_err(|e| engine(&e))?);
@@ -301,6 +307,19 @@ async fn start(path: &Path, config: &QuorumConfig, retention: Retention, failure
         }
         Err(_) => Err(Error::Engine(format!("it did not lead within {} seconds", START_DEADLINE.as_secs()))),
     }
+}
+
+/// This node's id for the engine, the state of the newest snapshot, and the log.
+fn open_files(path: &Path, config: &QuorumConfig, failure: &Failure) -> Result<(u64, StateMachine, LogStore), Error> {
+    let node_id = u64::try_from(config.node_id.0).map_err(|_| Error::NodeId(config.node_id))?;
+    let folder = Arc::new(Folder::open(path, config.clone())?);
+    let snapshots = Arc::new(SnapshotStore::open(folder.clone())?);
+    let state_machine = StateMachine::open(snapshots, failure)?;
+    let log = LogStore::open(folder, failure.lifeline("metadata log"))?;
+    if log.purged() > state_machine.applied() {
+        return Err(Error::corrupt(path, 0, "the log begins after the newest snapshot ends"));
+    }
+    Ok((node_id, state_machine, log))
 }
 
 async fn lead(raft: &Raft, node_id: u64) -> Result<(), String> {

@@ -82,6 +82,17 @@ impl StateMachine {
         self.applied
     }
 
+    /// Applies the entries that are not applied yet.
+    pub(super) fn replay(&mut self, entries: Vec<Entry>) -> Result<(), Box<StorageError>> {
+        for entry in entries {
+            if Some(entry.log_id) > self.applied {
+                self.apply_entry(entry)?;
+            }
+        }
+        self.publish();
+        Ok(())
+    }
+
     fn apply_entry(&mut self, entry: Entry) -> Result<Verdict, Box<StorageError>> {
         let verdict = match entry.payload {
             EntryPayload::Blank => Verdict::Nothing,

@@ -36,7 +36,7 @@ use uuid::Uuid;
 const LOCK: &str = ".lock";
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 const PARTITION_METADATA: &str = "partition.metadata";
-const DELETE: &str = "-delete";
+pub(super) const DELETE: &str = "-delete";
 const STRAY: &str = "-stray";
 /// The folder of the cluster's metadata, which is no topic's partition.
 pub(super) const METADATA_FOLDER: &str = "__cluster_metadata-0";

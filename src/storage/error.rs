@@ -84,6 +84,14 @@ pub enum Error {
         /// What it is instead.
         why: String,
     },
+    /// The directory is not one of ours that Apache Kafka could have.
+    #[error("{} cannot be released: {why}", path.display())]
+    Unreleasable {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// A file was written by a newer version.
     #[error("{} has format version {found}, and this version knows formats up to {known}", path.display())]
     NewerFormat {

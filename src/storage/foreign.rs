@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Where Kafka's metadata log is kept.
-const KEPT_METADATA_FOLDER: &str = "__cluster_metadata-0.kafka";
+pub(super) const KEPT_METADATA_FOLDER: &str = "__cluster_metadata-0.kafka";
 const SNAPSHOT: &str = ".checkpoint";
 
 /// Kafka's directory. Locked by this process where [`open_to_change`](KafkaDirectory::open_to_change) opened it.

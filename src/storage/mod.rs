@@ -29,6 +29,7 @@ mod producers;
 mod properties;
 mod reader;
 mod recovery;
+mod release;
 mod retention;
 mod room;
 mod scan;
@@ -47,6 +48,7 @@ pub use log::{Log, Place};
 pub use positions::{Bound, Positions};
 pub use producers::ProducerRefusal;
 pub use reader::{FoundRecord, LogRead, Minimum, Slice};
+pub use release::StoppedDirectory;
 
 /// Thresholds that were measured, and that tests and benchmarks move.
 #[derive(Clone, Copy, Debug)]

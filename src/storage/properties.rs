@@ -1,6 +1,7 @@
 //! `meta.properties`: whose data directory this is.
 //!
-//! Invariants: written once, durably, before anything else in the directory is used; never rewritten.
+//! Invariants: written durably, before anything else in the directory is used; rewritten only when the directory is taken over
+//! from Apache Kafka or released to it.
 //! Source: Kafka's `MetaProperties`, version 1. The line `klamm.format.version` is ours: Kafka passes over it, and a
 //! directory that Kafka wrote lacks it.
 
@@ -69,7 +70,11 @@ impl MetaProperties {
 
     /// Writes the file so that it lasts.
     pub(super) fn write(&self, disk: &Disk, path: &Path) -> Result<(), Error> {
-        let mut text = format!("klamm.format.version={FORMAT_VERSION}\nversion={KAFKA_VERSION}\n");
+        let mut text = match self.formatted_by {
+            FormattedBy::Us => format!("klamm.format.version={FORMAT_VERSION}\n"),
+            FormattedBy::Kafka => String::new(),
+        };
+        text += &format!("version={KAFKA_VERSION}\n");
         text += &format!("cluster.id={}\nnode.id={}\n", self.cluster_id, self.node_id);
         if let Some(id) = self.directory_id {
             text += &format!("directory.id={id}\n");
@@ -105,14 +110,16 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
         assert_eq!(MetaProperties::read(&path).unwrap(), None);
-        let written = MetaProperties {
-            cluster_id: ClusterId::random(),
-            node_id: BrokerId(1),
-            directory_id: Some(TopicId::random()),
-            formatted_by: FormattedBy::Us,
-        };
-        written.write(&Disk::system(), &path).unwrap();
-        assert_eq!(MetaProperties::read(&path).unwrap(), Some(written));
+        for formatted_by in [FormattedBy::Us, FormattedBy::Kafka] {
+            let written = MetaProperties {
+                cluster_id: ClusterId::random(),
+                node_id: BrokerId(1),
+                directory_id: Some(TopicId::random()),
+                formatted_by,
+            };
+            written.write(&Disk::system(), &path).unwrap();
+            assert_eq!(MetaProperties::read(&path).unwrap(), Some(written));
+        }
     }
 
     #[test]

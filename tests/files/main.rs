@@ -7,6 +7,7 @@
 mod support;
 
 mod dump_log;
+mod release;
 mod workload;
 
 use std::path::{Path, PathBuf};

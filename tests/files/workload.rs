@@ -1,28 +1,30 @@
 //! A broker's data with all that a log can hold: every codec, recompressed batches, the broker's own times, idempotent
 //! producers, segments rolled by size and by time, headers, nulls, times that go back, deleted records, retention.
 //!
-//! Each topic has one partition. What is written follows from the offsets alone, so that tests know what must be there.
+//! Each topic has one partition. What is written follows from the offsets, so that tests know what must be there.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
-use kafka_protocol::messages::{BrokerId, DeleteRecordsRequest, InitProducerIdRequest, ListOffsetsRequest, ProducerId};
+use kafka_protocol::messages::{DeleteRecordsRequest, InitProducerIdRequest, ProducerId};
 
 use crate::support::batch::{Batch, Record};
 use crate::support::broker::Broker;
 use crate::support::raw::Client;
 use crate::support::requests::{Topic, produce_at};
-use crate::wait_until;
+use crate::{files_in, wait_until};
 
 /// What the broker is told: retention is looked at often.
 pub const SETTINGS: &[&str] = &["log.retention.check.interval.ms=20", "log.retention.ms=-1"];
-/// The time of the first record, to which each batch adds ten seconds.
-const BEGIN: i64 = 1_790_000_000_000;
+/// Each batch is so much later than the one before. The first is an hour old: of a producer that was silent for a day nothing
+/// is known.
 const BATCH_MS: i64 = 10_000;
+const AGE: Duration = Duration::from_secs(3600);
+/// Seven batches are a minute.
+const BY_TIME: (&str, &str) = ("segment.ms", "60000");
 /// Some batches are one record, some many.
 const BATCH_SIZES: [i64; 5] = [1, 7, 20, 3, 12];
-const EARLIEST: i64 = -2;
 
 /// One topic, with what was written to it.
 pub struct Written {
@@ -33,6 +35,9 @@ pub struct Written {
     pub log_start: i64,
     /// By offset, those below the log start too.
     pub records: Vec<Record>,
+    pub is_rolled_by_time: bool,
+    /// The time of the first record.
+    begin: i64,
     /// An idempotent producer writes every batch.
     pub producer: Option<Producer>,
     /// The sequence of its first record.
@@ -53,8 +58,20 @@ pub struct Producer {
 impl Written {
     fn create(client: &mut Client, about: &'static str, settings: &[(&str, &str)]) -> Written {
         let topic = Topic::create(client, 1, settings);
-        let (log_start, first_sequence, padding, batches) = (0, -1, 0, 0);
-        Written { topic, about, log_start, records: Vec::new(), producer: None, first_sequence, padding, batches }
+        let is_rolled_by_time = settings.contains(&BY_TIME);
+        let begin = (SystemTime::now() - AGE).duration_since(UNIX_EPOCH).expect("it is after 1970").as_millis();
+        Written {
+            topic,
+            about,
+            log_start: 0,
+            records: Vec::new(),
+            is_rolled_by_time,
+            begin: i64::try_from(begin).expect("the time fits"),
+            producer: None,
+            first_sequence: -1,
+            padding: 0,
+            batches: 0,
+        }
     }
 
     fn by_a_producer(mut self, client: &mut Client, sequence: i32) -> Written {
@@ -72,7 +89,7 @@ impl Written {
     pub fn next_batch(&self) -> Batch {
         let first = i64::try_from(self.records.len()).expect("there are few");
         let size = if self.padding > 0 { 1 } else { BATCH_SIZES[self.batches % BATCH_SIZES.len()] };
-        let time = BEGIN + self.batches as i64 * BATCH_MS;
+        let time = self.begin + self.batches as i64 * BATCH_MS;
         let records: Vec<_> = (first..first + size).map(|offset| record(offset, time, self.padding)).collect();
         let codec = if self.padding > 0 { 0 } else { (self.batches % 5) as i16 };
         let mut batch = Batch { records, ..Batch::of(&[]) }.with_attributes(codec);
@@ -98,6 +115,11 @@ impl Written {
             produce_at(client, &self.topic, 0, batch.build(), self.records.len() as i64);
             self.note(batch);
         }
+    }
+
+    /// Deletes again what was deleted: as in Kafka, a crash may bring it back.
+    pub fn delete_again(&mut self, client: &mut Client) {
+        self.delete_below(client, self.log_start);
     }
 
     fn delete_below(&mut self, client: &mut Client, offset: i64) {
@@ -151,50 +173,47 @@ fn new_producer(client: &mut Client) -> i64 {
     response.producer_id.0
 }
 
-fn earliest(client: &mut Client, topic: &Topic) -> i64 {
-    let wanted = ListOffsetsPartition::default().with_timestamp(EARLIEST).with_current_leader_epoch(-1);
-    let of_topic = ListOffsetsTopic::default().with_name(topic.name.clone()).with_partitions(vec![wanted]);
-    let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![of_topic]);
-    let answer = client.call(&request, 7).topics[0].partitions.remove(0);
-    assert_eq!(answer.error_code, 0);
-    answer.offset
+/// The lowest offset in the name of a file that is part of the log.
+fn first_base(folder: &Path) -> i64 {
+    let endings = ["log", "index", "timeindex", "snapshot"].iter();
+    let files = endings.flat_map(|ending| files_in(folder, ending));
+    let bases = files.filter_map(|file| file.file_stem()?.to_str()?.parse().ok());
+    bases.min().expect("there is a segment")
 }
 
 /// Fills a new broker, until nothing goes any more.
 pub fn fill(broker: &Broker) -> Vec<Written> {
     let client = &mut Client::connect(broker.address());
-    // Seven batches are a minute.
-    let by_time = ("segment.ms", "60000");
     let by_size = ("segment.bytes", "1048576");
     let indexed = ("index.interval.bytes", "100");
     let mut all = vec![
-        Written::create(client, "codecs", &[by_time, indexed]),
-        Written::create(client, "codecs of one producer", &[by_time, indexed]).by_a_producer(client, 0),
-        Written::create(client, "sequences that wrap", &[by_time]).by_a_producer(client, i32::MAX - 50),
+        Written::create(client, "codecs", &[BY_TIME, indexed]),
+        Written::create(client, "codecs of one producer", &[BY_TIME, indexed]).by_a_producer(client, 0),
+        Written::create(client, "sequences that wrap", &[BY_TIME]).by_a_producer(client, i32::MAX - 50),
         Written::create(client, "the broker's time", &[("message.timestamp.type", "LogAppendTime"), indexed]),
         Written::create(client, "sizes", &[by_size]).padded(60_000),
         Written::create(client, "one entry in the index", &[("index.interval.bytes", "1000000")]).padded(10),
     ];
     for codec in ["uncompressed", "gzip", "snappy", "lz4", "zstd"] {
-        let recompressed = Written::create(client, codec, &[("compression.type", codec), by_time, indexed]);
+        let recompressed = Written::create(client, codec, &[("compression.type", codec), BY_TIME, indexed]);
         all.push(recompressed.by_a_producer(client, 0));
     }
     all.iter_mut().for_each(|each| each.write(client, 40));
 
-    let mut trimmed = Written::create(client, "deleted records", &[by_time, indexed]).by_a_producer(client, 0);
+    let mut trimmed = Written::create(client, "deleted records", &[BY_TIME, indexed]).by_a_producer(client, 0);
     trimmed.write(client, 30);
     trimmed.delete_below(client, 45);
-    let mut emptied = Written::create(client, "all records deleted", &[by_time]).by_a_producer(client, 0);
+    let mut emptied = Written::create(client, "all records deleted", &[BY_TIME]).by_a_producer(client, 0);
     emptied.write(client, 8);
     emptied.delete_below(client, emptied.records.len() as i64);
     let mut aged = Written::create(client, "retention", &[by_size, ("retention.bytes", "1500000")]).padded(60_000);
     aged.write(client, 60);
-    // Seventeen records are a segment.
+    // Seventeen records are a segment here, seven batches with 44 records there.
     aged.log_start = 34;
-    wait_until("retention lets two segments go", || earliest(client, &aged.topic) == aged.log_start);
-    wait_until("segments below the log starts go", || {
-        [&trimmed, &emptied].iter().all(|written| !written.folder(broker).join("00000000000000000000.log").exists())
-    });
+    for (written, first_kept) in [(&trimmed, 44), (&emptied, 44), (&aged, 34)] {
+        let folder = written.folder(broker);
+        wait_until("what nobody can read goes", || first_base(&folder) == first_kept);
+    }
     all.extend([trimmed, emptied, aged, Written::create(client, "never written", &[])]);
     all
 }

@@ -109,6 +109,14 @@ impl Broker {
         }
     }
 
+    /// Kills it, unless it has ended, and gives its directory away. Only for a broker of ours.
+    pub fn into_directory(mut self) -> TempDir {
+        let mut ours = self.ours.take().expect("it is a broker of ours");
+        let _ = ours.process.kill();
+        ours.process.wait().expect("the broker can be awaited");
+        ours.directory
+    }
+
     /// Sends the process a signal. Only for a broker of ours.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.ours().process), signal).expect("the broker can be signalled");
