@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
-    BrokerId, DescribeClientQuotasRequest, DescribeConfigsRequest, InitProducerIdRequest, ListOffsetsRequest,
+    BrokerId, DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeConfigsRequest, InitProducerIdRequest,
+    ListOffsetsRequest,
 };
 use klamm::record::BatchView;
 use support::batch::Batch;
@@ -85,29 +87,32 @@ fn offset(client: &mut Client, topic: &Topic, partition: i32, timestamp: i64) ->
     response.topics[0].partitions[0].offset
 }
 
-/// Offset and value of every record of a partition.
+/// Offset and value of every record of a partition, without the markers of transactions.
 fn records(client: &mut Client, topic: &Topic, partition: i32) -> Vec<(i64, String)> {
     let (mut at, end) = (offset(client, topic, partition, EARLIEST), offset(client, topic, partition, LATEST));
     let mut found = Vec::new();
     while at < end {
         let fetched = requests::fetch(client, 13, topic, partition, at);
         assert_eq!(fetched.error_code, 0);
-        let bytes = fetched.records.unwrap();
+        let (from, bytes) = (at, fetched.records.unwrap());
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let batch = BatchView::parse(rest).unwrap();
             assert!(batch.verify_crc());
             rest = &rest[batch.bytes().len()..];
+            at = batch.info().next_offset().0;
+            if batch.info().attributes.is_control() {
+                continue;
+            }
             let mut records = batch.records(1 << 20).unwrap();
             while let Some(record) = records.next_record() {
                 let record = record.unwrap();
                 let offset = batch.info().base_offset.0 + i64::from(record.offset_delta);
                 let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
-                if offset >= at {
+                if offset >= from {
                     found.push((offset, value));
                 }
             }
-            at = batch.info().next_offset().0;
         }
     }
     found
@@ -141,10 +146,13 @@ fn topics_records_settings_and_identity_of_kafkas_directory_are_served() {
     let adopted = adopt(&data, &[]);
     assert_eq!(adopted.status.code(), Some(0), "{}", errors(&adopted));
     let said = String::from_utf8(adopted.stdout.clone()).unwrap();
-    assert!(said.contains(&format!("node 1 of cluster {cluster_id}, 6 topics with 7 partitions")), "{said}");
+    assert!(said.contains(&format!("node 1 of cluster {cluster_id}, 8 topics with 12 partitions")), "{said}");
 
     let mut broker = Broker::start_in(folder, FOR_EVER);
-    assert!(broker.log().lines().all(|line| !line.contains("WARN") && !line.contains("ERROR")), "{}", broker.log());
+    let is_bad = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+    let log = broker.log();
+    let bad: Vec<_> = log.lines().filter(is_bad).filter(|line| !line.contains("topic=transactions")).collect();
+    assert_eq!(bad, [""; 0]);
     let mut client = Client::connect(broker.address());
     let plain = topic(&mut client, "plain");
     let all: Vec<_> = [0, 1].into_iter().flat_map(|index| records(&mut client, &plain, index)).collect();
@@ -191,6 +199,91 @@ fn settings_of_brokers_quotas_and_subscriptions_are_those_of_kafka() {
     let named = |kind: &str| quota.entity.iter().find(|part| part.entity_type.as_str() == kind).unwrap();
     assert_eq!((named("user").entity_name.as_deref(), named("client-id").entity_name.as_deref()), (Some("me"), None));
     assert_eq!((quota.values[0].key.as_str(), quota.values[0].value), ("producer_byte_rate", 5000.0));
+}
+
+/// The files of the partitions that are not served.
+fn withheld(data: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    [1, 2].iter().flat_map(|partition| contents(&data.join(format!("transactions-{partition}")))).collect()
+}
+
+#[test]
+fn partitions_with_open_or_aborted_transactions_stay_offline_and_the_others_are_served() {
+    let (folder, data) = kafkas();
+    let before = withheld(&data);
+    let notes = errors(&adopt(&data, &[]));
+    let open = "has an open transaction, and there are no transactions here yet";
+    let aborted = "has records of aborted transactions, which read_committed could not leave out here yet";
+    for (partition, left) in [(1, aborted), (2, open)] {
+        let note = format!("note: transactions-{partition} stays offline, with all that is in it: it {left}");
+        assert!(notes.contains(&note), "{note} is not in {notes}");
+    }
+    assert_eq!(notes.matches("stays offline").count(), 2, "{notes}");
+
+    let mut broker = Broker::start_in(folder, FOR_EVER);
+    for round in 1..=3 {
+        let log = broker.log();
+        for left in [aborted, open] {
+            let is_told = |line: &&str| line.contains("the partition is offline") && line.contains(left);
+            assert_eq!(log.lines().filter(is_told).count(), round, "once at each start: {log}");
+        }
+        let mut client = Client::connect(broker.address());
+        let name = topic_name("transactions");
+        let described = client.call(&requests::metadata_request(&[&name]), 12).topics.remove(0);
+        let transactions = Topic { name, id: described.topic_id };
+        let led: Vec<_> = described.partitions.iter().filter(|each| each.leader_id.0 >= 0).collect();
+        assert_eq!(led.iter().map(|each| each.partition_index).collect::<Vec<_>>(), [0, 3]);
+        for partition in [1, 2] {
+            let produced = requests::produce(&mut client, 9, &transactions, partition, Batch::of(&["x"]).build());
+            assert_eq!(produced.error_code, ResponseError::KafkaStorageError.code());
+            let fetched = requests::fetch(&mut client, 13, &transactions, partition, 0);
+            assert_eq!(fetched.error_code, ResponseError::KafkaStorageError.code());
+        }
+        let values = |client: &mut Client, partition| {
+            records(client, &transactions, partition).into_iter().map(|(_, value)| value).collect::<Vec<_>>()
+        };
+        let committed = values(&mut client, 0);
+        assert_eq!(committed[..3], ["committed 0", "committed 1", "committed 2"]);
+        assert_eq!(committed.len(), 3 + round, "with the plain ones");
+        assert_eq!(values(&mut client, 3).len(), round);
+        for partition in [0, 3] {
+            let produced = requests::produce(&mut client, 9, &transactions, partition, Batch::of(&["more"]).build());
+            assert_eq!(produced.error_code, 0);
+        }
+        match round {
+            1 => {
+                broker.stop();
+                assert!(data.join(".kafka_cleanshutdown").exists(), "nothing of them is unfinished");
+                broker.start_again(FOR_EVER);
+            }
+            _ => broker.kill_and_restart(FOR_EVER),
+        }
+        for (path, bytes) in withheld(&data) {
+            assert_eq!(before.get(&path), Some(&bytes), "{} stays as it is", path.display());
+        }
+        assert_eq!(withheld(&data).len(), before.len(), "none goes");
+    }
+}
+
+#[test]
+fn an_offline_partition_keeps_its_log_start_and_goes_with_its_topic() {
+    let (folder, data) = kafkas();
+    let lines = "0\n2\ntransactions 2 1\ntrimmed 0 12\n";
+    std::fs::write(data.join("log-start-offset-checkpoint"), lines).unwrap();
+    adopt(&data, &[]);
+    let mut broker = Broker::start_in(folder, FOR_EVER);
+    broker.stop();
+    let kept = std::fs::read_to_string(data.join("log-start-offset-checkpoint")).unwrap();
+    assert!(kept.contains("transactions 2 1\n") && kept.contains("trimmed 0 12\n"), "{kept}");
+    let points = std::fs::read_to_string(data.join("recovery-point-offset-checkpoint")).unwrap();
+    assert!(points.contains("transactions 2 4\n"), "{points}");
+
+    broker.start_again(&[FOR_EVER[0], "log.segment.delete.delay.ms=0"]);
+    let mut client = Client::connect(broker.address());
+    let request = DeleteTopicsRequest::default().with_topic_names(vec![topic_name("transactions")]);
+    assert_eq!(client.call(&request, 5).responses[0].error_code, 0);
+    broker.stop();
+    broker.start_again(FOR_EVER);
+    assert!((0..4).all(|partition| !data.join(format!("transactions-{partition}")).exists()));
 }
 
 #[test]
@@ -248,10 +341,6 @@ fn assert_refused(data: &Path, sentence: &str) {
 
 #[test]
 fn what_cannot_be_served_rightly_is_refused_and_left_alone() {
-    let (_folder, data) = kafkas();
-    std::fs::write(data.join("plain-0/00000000000000000000.txnindex"), [0; 34]).unwrap();
-    assert_refused(&data, "plain-0 has records of aborted transactions");
-
     let (_folder, data) = kafkas();
     std::fs::remove_dir_all(data.join("codecs-0")).unwrap();
     assert_refused(&data, "codecs-0 has no folder here");

@@ -3,8 +3,8 @@
 //!
 //! Invariants:
 //! * a plan changes nothing; what is carried out is what was planned;
-//! * what would be lost or shown wrongly is refused: another node's replicas, access rules, transactions that are open or were
-//!   aborted, partitions that are not there;
+//! * what would be lost is refused: another node's replicas, access rules, partitions that are not there;
+//! * what would be shown wrongly, transactions that are open or were aborted, stays offline: `storage` does not open such a log;
 //! * a topic one of whose settings is not served keeps everything, until somebody sets its retention.
 //!
 //! Called by `cli`. Source: Kafka's metadata records, see `records`; `docs/operations.md` says how it is used.

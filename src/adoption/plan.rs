@@ -20,8 +20,8 @@ pub(super) fn of(directory: &KafkaDirectory, state: &State, now: TimestampMs) ->
             state.acls.len()
         ));
     }
-    refused.extend(check_folders(directory, state)?);
     let (mut records, mut notes) = (Vec::new(), Vec::new());
+    check_folders(directory, state, &mut refused, &mut notes)?;
     if let Some(next) = state.next_producer_id {
         records.push(Record::ProducerIds { next, broker: node_id });
     }
@@ -72,9 +72,13 @@ pub(super) fn of(directory: &KafkaDirectory, state: &State, now: TimestampMs) ->
     })
 }
 
-/// Why the folders are not all that the metadata say, or cannot be served.
-fn check_folders(directory: &KafkaDirectory, state: &State) -> Result<Vec<String>, Error> {
-    let mut refused = Vec::new();
+/// Why the folders are not all that the metadata say; and which partitions will not be served.
+fn check_folders(
+    directory: &KafkaDirectory,
+    state: &State,
+    refused: &mut Vec<String>,
+    notes: &mut Vec<String>,
+) -> Result<(), Error> {
     let found = directory.partitions()?;
     let known: HashSet<_> = found.iter().map(|found| (found.topic_id, found.topic_partition.partition)).collect();
     for (id, topic) in &state.topics {
@@ -85,22 +89,19 @@ fn check_folders(directory: &KafkaDirectory, state: &State) -> Result<Vec<String
     }
     for partition in &found {
         let name = &partition.topic_partition;
-        let is_known = partition.topic_id.is_some_and(|id| state.topics.contains_key(&id));
+        if !partition.topic_id.is_some_and(|id| state.topics.contains_key(&id)) {
+            // The first start would set it aside.
+            refused.push(format!("{name} belongs to no topic of the metadata: move it away if it is not wanted"));
+            continue;
+        }
         match directory.transactions(partition)? {
-            // The first start would remove it.
-            _ if !is_known => {
-                refused.push(format!("{name} belongs to no topic of the metadata: move it away if it is not wanted"))
-            }
             Transactions::Committed => {}
-            Transactions::Open => {
-                refused.push(format!("{name} has an open transaction, and there are no transactions yet"))
+            left @ (Transactions::Open | Transactions::Aborted) => {
+                notes.push(format!("{name} stays offline, with all that is in it: it {left}"));
             }
-            Transactions::Aborted => refused.push(format!(
-                "{name} has records of aborted transactions, which read_committed could not leave out yet"
-            )),
         }
     }
-    Ok(refused)
+    Ok(())
 }
 
 fn topic_records(id: TopicId, topic: &Topic, node_id: BrokerId, now: TimestampMs) -> Result<Vec<Record>, String> {

@@ -6,7 +6,8 @@
 //! * the clean-shutdown marker is gone as long as the directory is open, and comes back only when every log was closed
 //!   without a failure;
 //! * `klamm.boot` names this boot of the machine only after what an earlier one left was recovered ([`boot`]);
-//! * what the checkpoints say of a partition that could not be opened stays as it is, and so do its files;
+//! * what the checkpoints say of a partition that could not be opened stays as it is, and so do its files; that one is not
+//!   served because of its transactions does not make a stop unclean;
 //! * a folder that ends in `-delete` is no partition; what is left of one is removed when the directory is opened. One that
 //!   ends in `-stray` is none either, and stays.
 //!
@@ -22,10 +23,10 @@ use crate::storage::offsets::CheckpointFiles;
 use crate::storage::properties::{self, FormattedBy, MetaProperties};
 use crate::storage::recovery::{self, LastStop, Opening};
 use crate::storage::room::Room;
-use crate::storage::{Allocation, Error, Tuning, checkpoint};
+use crate::storage::{Allocation, Error, Transactions, Tuning, checkpoint, transactions};
 use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct DataDirectory {
     boot: Mutex<Option<BootRecord>>,
     /// How the last process ended of each partition that could not be opened by this one.
     unopened: Mutex<BTreeMap<TopicPartition, LastStop>>,
+    /// The partitions that are whole, and are not served because of their transactions.
+    withheld: Mutex<BTreeSet<TopicPartition>>,
     /// Bytes of records that recovery has checked.
     checked_bytes: AtomicU64,
     offsets: Mutex<CheckpointFiles>,
@@ -138,6 +141,7 @@ impl DataDirectory {
             unopened_before: boot.as_ref().map(|written| written.unopened.clone()).unwrap_or_default(),
             boot: Mutex::new(boot),
             unopened: Mutex::default(),
+            withheld: Mutex::default(),
             checked_bytes: AtomicU64::new(0),
             offsets: Mutex::new(offsets),
             shared: Arc::new(Shared {
@@ -222,6 +226,11 @@ impl DataDirectory {
         let opened = self.recover_log(topic_partition, topic_id, config, clock, last_stop);
         match &opened {
             Ok(_) => drop(self.unopened.lock().remove(topic_partition)),
+            // Nothing of it is unfinished: it needs no other start than the others.
+            Err(Error::Transactions { .. }) => {
+                self.unopened.lock().remove(topic_partition);
+                self.withheld.lock().insert(topic_partition.clone());
+            }
             Err(_) => self.note_unopened(topic_partition),
         }
         opened
@@ -229,7 +238,9 @@ impl DataDirectory {
 
     /// A partition's log cannot be used: what is known of it stays as it is.
     pub fn note_unopened(&self, topic_partition: &TopicPartition) {
-        self.unopened.lock().insert(topic_partition.clone(), self.last_stop_of(topic_partition));
+        if !self.withheld.lock().contains(topic_partition) {
+            self.unopened.lock().insert(topic_partition.clone(), self.last_stop_of(topic_partition));
+        }
     }
 
     fn last_stop_of(&self, topic_partition: &TopicPartition) -> LastStop {
@@ -258,6 +269,7 @@ impl DataDirectory {
             Some(found) => return Err(Error::OtherTopic { path: folder, found, expected: topic_id }),
         }
         let checkpoints = self.offsets.lock().of(topic_partition);
+        refuse(&folder, transactions::left_in(&folder, checkpoints.log_start.unwrap_or(Offset::ZERO))?)?;
         let (folder_path, checked_bytes) = (&*folder, &self.checked_bytes);
         let recovered = recovery::recover(Opening {
             disk,
@@ -268,6 +280,7 @@ impl DataDirectory {
             checkpoints,
             checked_bytes,
         })?;
+        refuse(&folder, transactions::of_producers(&recovered.producers))?;
         let identity = Identity { topic_partition: topic_partition.clone(), topic_id, folder };
         let log = Log::new(identity, config, clock.clone(), self.shared.clone(), recovered);
         if is_new || last_stop != LastStop::Clean {
@@ -336,6 +349,7 @@ impl DataDirectory {
     /// The folder cannot be read or renamed.
     pub fn remove_unopened(&self, topic_partition: &TopicPartition, topic_id: TopicId) -> Result<(), Error> {
         self.unopened.lock().remove(topic_partition);
+        self.withheld.lock().remove(topic_partition);
         let folder = self.path.join(topic_partition.to_string());
         if !folder.exists() || read_topic_id(&folder)?.is_some_and(|found| found != topic_id) {
             return Ok(());
@@ -408,8 +422,9 @@ impl DataDirectory {
                 .collect(),
         };
         let unopened = self.unopened.lock();
+        let withheld = self.withheld.lock();
         let mut offsets = self.offsets.lock();
-        unopened.keys().for_each(|topic_partition| now.keep(topic_partition, &offsets));
+        unopened.keys().chain(&*withheld).for_each(|topic_partition| now.keep(topic_partition, &offsets));
         let written = now.recovery_points.clone().unwrap_or_default();
         offsets.replace(&self.shared.disk, now, &self.path)?;
         drop(offsets);
@@ -481,6 +496,13 @@ impl DataDirectory {
         let renamed = self.path.join(format!("{topic}{tail}"));
         self.shared.disk.rename(folder, &renamed).map_err(Error::io("rename", folder))?;
         Ok(renamed)
+    }
+}
+
+fn refuse(folder: &Path, left: Transactions) -> Result<(), Error> {
+    match left {
+        Transactions::Committed => Ok(()),
+        Transactions::Open | Transactions::Aborted => Err(Error::Transactions { path: folder.into(), left }),
     }
 }
 

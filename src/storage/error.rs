@@ -3,6 +3,7 @@
 //! Invariants: a failed write or sync takes the log offline, and every later call says `Offline`; a full disk that was
 //! noticed before any byte was written does not.
 
+use crate::storage::Transactions;
 use crate::types::{BrokerId, Offset, TopicId, TopicPartition};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,14 @@ pub enum Error {
         path: PathBuf,
         /// What it is instead.
         why: String,
+    },
+    /// Transactions left something in the log that could not be shown rightly. Its files stay as they are.
+    #[error("{} {left}", path.display())]
+    Transactions {
+        /// The folder.
+        path: PathBuf,
+        /// What they left.
+        left: Transactions,
     },
     /// The directory is not one of ours that Apache Kafka could have.
     #[error("{} cannot be released: {why}", path.display())]

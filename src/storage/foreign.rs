@@ -6,13 +6,14 @@
 //!   directory counts as Kafka's, and all of it can be done again;
 //! * Kafka's own metadata log is kept, under another name.
 //!
-//! Source: Kafka's `MetaProperties`, `ProducerStateManager`, `TransactionIndex`, `Snapshots`.
+//! Source: Kafka's `MetaProperties`, `ProducerStateManager`, `Snapshots`.
 
 use crate::record::BatchView;
 use crate::runtime::Disk;
 use crate::storage::directory::{self, CLEAN_SHUTDOWN, FoundPartition, METADATA_FOLDER};
+use crate::storage::offsets::CheckpointFiles;
 use crate::storage::properties::{FILE_NAME, FormattedBy, MetaProperties};
-use crate::storage::{Error, checkpoint, segment, snapshot};
+use crate::storage::{Error, Transactions, checkpoint, segment, transactions};
 use crate::types::{BrokerId, ClusterId, Offset};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -27,18 +28,8 @@ pub struct KafkaDirectory {
     disk: Disk,
     path: PathBuf,
     meta: MetaProperties,
+    offsets: CheckpointFiles,
     _lock: Option<File>,
-}
-
-/// What transactions left in a partition that a broker without them could not show rightly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transactions {
-    /// Nothing, or only what was committed.
-    Committed,
-    /// One has not ended.
-    Open,
-    /// One was aborted, and its records are still there.
-    Aborted,
 }
 
 impl KafkaDirectory {
@@ -62,7 +53,8 @@ impl KafkaDirectory {
                 false => "its broker was not stopped in order: start and stop Apache Kafka there once more",
             }));
         }
-        let directory = KafkaDirectory { disk: Disk::system(), path: path.to_owned(), meta, _lock: None };
+        let offsets = CheckpointFiles::read(path)?;
+        let directory = KafkaDirectory { disk: Disk::system(), path: path.to_owned(), meta, offsets, _lock: None };
         if !directory.metadata_folder().is_dir() {
             return Err(not_kafkas("there is no metadata log in it: name the directory of metadata.log.dir's broker"));
         }
@@ -114,18 +106,8 @@ impl KafkaDirectory {
     /// # Errors
     /// Its files cannot be read.
     pub fn transactions(&self, partition: &FoundPartition) -> Result<Transactions, Error> {
-        let names = file_names(&partition.path)?;
-        let of = |ending| names.iter().filter_map(move |name| segment::parse_file_name(name, ending));
-        for base in of(segment::TRANSACTION_INDEX) {
-            let path = segment::file_path(&partition.path, base, segment::TRANSACTION_INDEX);
-            if path.metadata().map_err(Error::io("inspect", &path))?.len() > 0 {
-                return Ok(Transactions::Aborted);
-            }
-        }
-        let Some(newest) = of(segment::SNAPSHOT).max() else { return Ok(Transactions::Committed) };
-        let producers = snapshot::read(&segment::file_path(&partition.path, newest, segment::SNAPSHOT))?;
-        let is_open = producers.entries.values().any(|entry| entry.transaction_start.is_some());
-        Ok(if is_open { Transactions::Open } else { Transactions::Committed })
+        let log_start = self.offsets.of(&partition.topic_partition).log_start.unwrap_or(Offset::ZERO);
+        transactions::left_in(&partition.path, log_start)
     }
 
     /// Shows the offset and value of every record of Kafka's metadata: those of the newest snapshot, then what came after it.

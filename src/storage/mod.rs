@@ -38,17 +38,19 @@ mod snapshot;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod writer;
 
 pub use appender::{Appender, LeaderBatch, Outcome};
 pub use directory::{DataDirectory, FoundPartition};
 pub use error::{AppendError, Error, ReadError};
-pub use foreign::{KafkaDirectory, Transactions};
+pub use foreign::KafkaDirectory;
 pub use log::{Log, Place};
 pub use positions::{Bound, Positions};
 pub use producers::ProducerRefusal;
 pub use reader::{FoundRecord, LogRead, Minimum, Slice};
 pub use release::StoppedDirectory;
+pub use transactions::Transactions;
 
 /// Thresholds that were measured, and that tests and benchmarks move.
 #[derive(Clone, Copy, Debug)]

@@ -196,6 +196,11 @@ impl Producers {
         }
     }
 
+    /// Whether one of them has a transaction that has not ended.
+    pub(super) fn is_in_transaction(&self) -> bool {
+        self.entries.values().any(|entry| entry.transaction_start.is_some())
+    }
+
     /// Forgets producers that wrote nothing for `age_max`, unless they are in a transaction. How many.
     pub(super) fn expire(&mut self, now: TimestampMs, age_max: Duration) -> usize {
         let before = self.entries.len();

@@ -1,9 +1,9 @@
 """Fills the broker behind sys.argv[1] with what tests/data/kafka-directory holds (confluent-kafka 2.16.1).
 
 The broker: Apache Kafka 4.3.0, one node, broker and controller in one process, on an empty directory, with
-metadata.log.max.record.bytes.between.snapshots=2000, offsets.topic.num.partitions=1, log.index.interval.bytes=512 and
-log.cleaner.enable=false; stopped by SIGTERM afterwards. The folders of the deleted topic, and the .lock, were removed. Before
-this program, with Kafka's tools:
+metadata.log.max.record.bytes.between.snapshots=2000, offsets.topic.num.partitions=1, log.index.interval.bytes=512,
+transaction.state.log.num.partitions=1 and log.cleaner.enable=false; stopped by SIGTERM afterwards, within a minute, while one
+transaction is open. The folders of the deleted topic, and the .lock, were removed. Before this program, with Kafka's tools:
 
     kafka-configs --alter --entity-type users --entity-name me --entity-type clients --entity-default \\
       --add-config producer_byte_rate=5000
@@ -14,6 +14,7 @@ this program, with Kafka's tools:
     kafka-client-metrics --alter --name m --interval 30000
 """
 
+import os
 import sys
 import time
 
@@ -76,3 +77,28 @@ while left > 0:
         left -= 1
 consumer.commit(asynchronous=False)
 consumer.close()
+
+# One partition for each way that a transaction ends, and one that none has written to.
+done(admin.create_topics([NewTopic("transactions", 4, 1)]))
+
+
+def begin(partition, name):
+    producer = Producer({**BOOTSTRAP, "transactional.id": name, "transaction.timeout.ms": 600000})
+    producer.init_transactions()
+    producer.begin_transaction()
+    for i in range(3):
+        producer.produce("transactions", value=f"{name} {i}", partition=partition)
+    producer.flush()
+    return producer
+
+
+begin(0, "committed").commit_transaction()
+begin(1, "aborted").abort_transaction()
+still_open = begin(2, "open")
+plain = Producer(BOOTSTRAP)
+for partition in range(4):
+    plain.produce("transactions", value="plain", partition=partition)
+plain.flush()
+# Ends without the client's own end, which would abort.
+sys.stdout.flush()
+os._exit(0)

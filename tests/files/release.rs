@@ -165,9 +165,9 @@ fn assert_read_by_kafkas_consumer(tools: &Tools, kafka: &ApacheKafka, written: &
     assert_eq!(read.expect_success("kafka-console-consumer"), expected);
 }
 
-/// Kafka's broker does not start beside a folder whose name it cannot read.
+/// Kafka's broker does not start beside a folder whose name it cannot read. Partitions that we could not serve it serves.
 #[test]
-fn a_directory_that_kafka_formatted_once_has_only_folders_that_kafka_can_read() {
+fn a_directory_that_kafka_formatted_once_goes_back_with_its_open_transactions() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let data = directory.path().join("data");
     let kafkas = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/kafka-directory");
@@ -176,7 +176,7 @@ fn a_directory_that_kafka_formatted_once_has_only_folders_that_kafka_can_read() 
     assert_done("adopt", &data, &[], "is taken over");
     let mut broker = Broker::start_in(directory, SETTINGS);
     broker.stop();
-    assert_done("release", &data, &[], "6 topics with 7 partitions");
+    assert_done("release", &data, &[], "8 topics with 12 partitions");
     for entry in std::fs::read_dir(&data).expect("it can be listed").map(|entry| entry.expect("it can be listed")) {
         let name = entry.file_name().into_string().expect("names are text");
         let number = |name: &str| name.rsplit_once('-').is_some_and(|(_, number)| number.parse::<u32>().is_ok());
@@ -185,6 +185,23 @@ fn a_directory_that_kafka_formatted_once_has_only_folders_that_kafka_can_read() 
         assert!(is_read || entry.path().is_file(), "{name}");
         assert!(!name.starts_with("__cluster_metadata") || put_away.is_some(), "{name}");
     }
+
+    let settings = ["log.retention.ms=-1", "transaction.abort.timed.out.transaction.cleanup.interval.ms=3600000"];
+    let Some(kafka) = ApacheKafka::serve("klamm release", broker.into_directory(), &settings) else { return };
+    let mut client = Client::connect(kafka.address());
+    let name = requests::topic_name("transactions");
+    let id = requests::wait_until_led(&mut client, &name).topic_id;
+    let topic = Topic { name, id };
+    let mut read_committed = |partition| {
+        let request = requests::fetch_request(13, &topic, &[(partition, 0)]).with_isolation_level(1);
+        requests::the_partition(client.call(&request, 13), 13, &topic)
+    };
+    let aborted = read_committed(1);
+    assert_eq!((aborted.high_watermark, aborted.last_stable_offset), (5, 5));
+    let left_out = aborted.aborted_transactions.expect("read_committed is told");
+    assert_eq!(left_out.iter().map(|each| each.first_offset).collect::<Vec<_>>(), [0]);
+    let open = read_committed(2);
+    assert_eq!((open.high_watermark, open.last_stable_offset), (4, 0), "the transaction is as open as it was");
 }
 
 #[test]
