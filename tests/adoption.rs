@@ -300,6 +300,33 @@ fn a_topic_whose_settings_are_not_served_keeps_everything() {
 }
 
 #[test]
+fn a_topic_with_records_that_cannot_be_read_keeps_everything() {
+    let (folder, data) = kafkas();
+    // As messages of the formats before v2 begin.
+    for segment in ["segments-0/00000000000000000005.log", "plain-1/00000000000000000000.log"] {
+        let mut bytes = std::fs::read(data.join(segment)).unwrap();
+        bytes[16] = 1;
+        std::fs::write(data.join(segment), bytes).unwrap();
+    }
+    let notes = errors(&adopt(&data, &[]));
+    let why = "in the segment at offset 5: magic 1 is not that of record batch format v2";
+    assert!(notes.contains(&format!("note: segments-0 has records that cannot be read, {why}\n")), "{notes}");
+    let until = "keeps all records until its retention.ms and retention.bytes are set or deleted";
+    assert!(notes.contains(&format!("note: topic segments {until}\n")), "{notes}");
+    assert!(notes.contains(&format!("note: topic plain {until}; retention.ms was 999999999999\n")), "{notes}");
+    let broker = Broker::start_in(folder, FOR_EVER);
+    let mut client = Client::connect(broker.address());
+    let segments = topic(&mut client, "segments");
+    assert_eq!(offset(&mut client, &segments, 0, EARLIEST), 0);
+    assert_eq!(config(&mut client, &segments, "retention.ms"), (Some("-1".into()), OF_TOPIC));
+    for (from, error) in [(0, 0), (5, ResponseError::KafkaStorageError.code()), (10, 0)] {
+        let fetched = requests::fetch(&mut client, 13, &segments, 0, from);
+        assert_eq!(fetched.error_code, error, "from {from}");
+        assert_eq!(requests::batches(&fetched).is_empty(), error != 0, "from {from}");
+    }
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     let (_folder, data) = kafkas();
     let before = contents(&data);

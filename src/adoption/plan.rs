@@ -21,7 +21,7 @@ pub(super) fn of(directory: &KafkaDirectory, state: &State, now: TimestampMs) ->
         ));
     }
     let (mut records, mut notes) = (Vec::new(), Vec::new());
-    check_folders(directory, state, &mut refused, &mut notes)?;
+    let unreadable = check_folders(directory, state, &mut refused, &mut notes)?;
     if let Some(next) = state.next_producer_id {
         records.push(Record::ProducerIds { next, broker: node_id });
     }
@@ -36,11 +36,10 @@ pub(super) fn of(directory: &KafkaDirectory, state: &State, now: TimestampMs) ->
         }
         let configs = state.topic_configs.get(&topic.name).unwrap_or(&none);
         let (mut taken, left_out) = split_configs(configs);
-        if !left_out.is_empty() || (inherits_what_is_left_out && !configs.contains_key("cleanup.policy")) {
-            taken.extend(KEPT.iter().map(|name| (name.to_string(), "-1".to_owned())));
+        let inherits = inherits_what_is_left_out && !configs.contains_key("cleanup.policy");
+        if !left_out.is_empty() || inherits || unreadable.contains(id) {
             notes.extend(left_out.iter().map(|what| format!("topic {}: {what}", topic.name)));
-            let until = "until its retention.ms and retention.bytes are set or deleted";
-            notes.push(format!("topic {} keeps all records {until}", topic.name));
+            notes.push(keep_all(&topic.name, &mut taken));
         }
         records.extend(config_records(*id, taken));
     }
@@ -72,13 +71,23 @@ pub(super) fn of(directory: &KafkaDirectory, state: &State, now: TimestampMs) ->
     })
 }
 
-/// Why the folders are not all that the metadata say; and which partitions will not be served.
+/// Sets what keeps everything, and says so.
+fn keep_all(topic: &str, taken: &mut Configs) -> String {
+    let kept = KEPT.iter().map(|name| (name, taken.insert(name.to_string(), "-1".to_owned())));
+    let before: Vec<_> = kept.filter_map(|(name, before)| Some(format!("; {name} was {}", before?))).collect();
+    let until = "until its retention.ms and retention.bytes are set or deleted";
+    format!("topic {topic} keeps all records {until}{}", before.concat())
+}
+
+/// Why the folders are not all that the metadata say; and which partitions will not be served. Returns the topics with records
+/// that cannot be read.
 fn check_folders(
     directory: &KafkaDirectory,
     state: &State,
     refused: &mut Vec<String>,
     notes: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<HashSet<TopicId>, Error> {
+    let mut unreadable = HashSet::new();
     let found = directory.partitions()?;
     let known: HashSet<_> = found.iter().map(|found| (found.topic_id, found.topic_partition.partition)).collect();
     for (id, topic) in &state.topics {
@@ -89,10 +98,14 @@ fn check_folders(
     }
     for partition in &found {
         let name = &partition.topic_partition;
-        if !partition.topic_id.is_some_and(|id| state.topics.contains_key(&id)) {
+        let Some(id) = partition.topic_id.filter(|id| state.topics.contains_key(id)) else {
             // The first start would set it aside.
             refused.push(format!("{name} belongs to no topic of the metadata: move it away if it is not wanted"));
             continue;
+        };
+        if let Some(why) = directory.unreadable(partition)? {
+            notes.push(format!("{name} has records that cannot be read, {why}"));
+            unreadable.insert(id);
         }
         match directory.transactions(partition)? {
             Transactions::Committed => {}
@@ -101,7 +114,7 @@ fn check_folders(
             }
         }
     }
-    Ok(())
+    Ok(unreadable)
 }
 
 fn topic_records(id: TopicId, topic: &Topic, node_id: BrokerId, now: TimestampMs) -> Result<Vec<Record>, String> {

@@ -8,7 +8,7 @@
 //!
 //! Source: Kafka's `MetaProperties`, `ProducerStateManager`, `Snapshots`.
 
-use crate::record::BatchView;
+use crate::record::{BatchInfo, BatchView, HEADER_BYTES};
 use crate::runtime::Disk;
 use crate::storage::directory::{self, CLEAN_SHUTDOWN, FoundPartition, METADATA_FOLDER};
 use crate::storage::offsets::CheckpointFiles;
@@ -16,6 +16,7 @@ use crate::storage::properties::{FILE_NAME, FormattedBy, MetaProperties};
 use crate::storage::{Error, Transactions, checkpoint, segment, transactions};
 use crate::types::{BrokerId, ClusterId, Offset};
 use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Where Kafka's metadata log is kept.
@@ -108,6 +109,29 @@ impl KafkaDirectory {
     pub fn transactions(&self, partition: &FoundPartition) -> Result<Transactions, Error> {
         let log_start = self.offsets.of(&partition.topic_partition).log_start.unwrap_or(Offset::ZERO);
         transactions::left_in(&partition.path, log_start)
+    }
+
+    /// Why records of a partition cannot be read, as the first batch of each segment tells: it is damaged, or of a format before
+    /// v2, which Kafka still reads.
+    ///
+    /// # Errors
+    /// Its files cannot be read.
+    pub fn unreadable(&self, partition: &FoundPartition) -> Result<Option<String>, Error> {
+        let names = file_names(&partition.path)?;
+        let mut bases: Vec<_> = names.iter().filter_map(|name| segment::parse_file_name(name, segment::LOG)).collect();
+        bases.sort_unstable();
+        for base in bases {
+            let path = segment::file_path(&partition.path, base, segment::LOG);
+            let mut header = Vec::with_capacity(HEADER_BYTES);
+            let file = File::open(&path).map_err(Error::io("open", &path))?;
+            file.take(HEADER_BYTES as u64).read_to_end(&mut header).map_err(Error::io("read", &path))?;
+            if let Err(malformed) = BatchInfo::parse_header(&header)
+                && !header.is_empty()
+            {
+                return Ok(Some(format!("in the segment at offset {base}: {malformed}")));
+            }
+        }
+        Ok(None)
     }
 
     /// Shows the offset and value of every record of Kafka's metadata: those of the newest snapshot, then what came after it.
