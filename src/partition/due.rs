@@ -3,7 +3,9 @@
 //! Invariants:
 //! * a partition stands in the queue once, and is synced by one thread at a time; what asks during its sync has it queued
 //!   again after it, behind the others;
-//! * who asks neither waits nor takes a lock but the queue's own.
+//! * who asks neither waits nor takes a lock but the queue's own;
+//! * who asks and who begins both write the ticket, so that one of them sees what the other wrote before: what was
+//!   appended, or that it must be asked again.
 //!
 //! Filled by appends, emptied on the blocking pool ([`PartitionManager::sync_due`](super::PartitionManager::sync_due)).
 
@@ -66,17 +68,18 @@ pub(super) struct Ticket(AtomicU8);
 impl Ticket {
     /// A sync is needed. True when the partition must be queued for it.
     pub(super) fn ask(&self) -> bool {
+        // Written even where it stays: a mere load may come before the sync that begins is seen.
         let asked = |state| match state {
             IDLE => Some(QUEUED),
             RUNNING => Some(ASKED_AGAIN),
-            _ => None,
+            asked => Some(asked),
         };
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, asked) == Ok(IDLE)
     }
 
     /// Its sync begins: what asks from now on is not covered by it.
     pub(super) fn begin(&self) {
-        self.0.store(RUNNING, Ordering::Release);
+        self.0.swap(RUNNING, Ordering::AcqRel);
     }
 
     /// Its sync is over. True when it must be queued again.
@@ -89,6 +92,8 @@ impl Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, AtomicU64};
+    use std::time::{Duration, Instant};
 
     #[test]
     fn a_partition_is_queued_once_and_again_when_it_asks_during_its_sync() {
@@ -105,5 +110,45 @@ mod tests {
         assert!(!ticket.ask());
         ticket.begin();
         assert!(!ticket.done());
+    }
+
+    /// With a store where a sync begins and a load where a queued partition is asked for, some in ten thousand were lost.
+    #[test]
+    fn what_is_appended_while_a_sync_begins_is_seen_by_it_or_asked_for_again() {
+        let (ticket, log_end, asked) = (Ticket::default(), AtomicU64::new(0), AtomicBool::new(false));
+        let (begun, over) = (AtomicU64::new(0), AtomicU64::new(0));
+        let wait_for = |round: &AtomicU64, wanted: u64| {
+            while round.load(Ordering::Acquire) < wanted {
+                std::hint::spin_loop();
+            }
+        };
+        let end = Instant::now() + Duration::from_millis(500);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1.. {
+                    wait_for(&begun, round);
+                    if begun.load(Ordering::Acquire) == u64::MAX {
+                        break;
+                    }
+                    log_end.store(round, Ordering::Release);
+                    asked.store(ticket.ask(), Ordering::Release);
+                    over.store(round, Ordering::Release);
+                }
+            });
+            for round in (1..).take_while(|_| Instant::now() < end) {
+                ticket.0.store(QUEUED, Ordering::SeqCst);
+                begun.store(round, Ordering::SeqCst);
+                (0..round % 60).for_each(|_| std::hint::spin_loop());
+                ticket.begin();
+                let is_seen = log_end.load(Ordering::Acquire) == round;
+                let is_queued = ticket.done();
+                wait_for(&over, round);
+                if !is_seen && !is_queued && !asked.load(Ordering::Acquire) {
+                    begun.store(u64::MAX, Ordering::Release);
+                    panic!("lost in round {round}");
+                }
+            }
+            begun.store(u64::MAX, Ordering::Release);
+        });
     }
 }
