@@ -90,6 +90,11 @@ pub(super) fn check(
     Ok(Checked { active: Active { index, progress, first_timestamp, end }, fault })
 }
 
+/// The CRC of the batch that lies between two positions, whatever it holds.
+pub(super) fn crc(file: &File, start: u64, end: u64) -> io::Result<u32> {
+    Bytes::new(file, end).crc(start + CRC_COVERS, end)
+}
+
 /// The first byte that a batch's CRC covers.
 const CRC_COVERS: u64 = 21;
 const READ_BYTES: u64 = 256 << 10;

@@ -4,7 +4,8 @@
 //! A process that dies in it leaves a part of it, and nothing behind it. Copying through a map may store the first and last
 //! bytes of a piece out of order, so that what is missing is known by its zeros wherever they are.
 
-use crate::record::{BatchView, HEADER_BYTES};
+use crate::record::{BatchInfo, HEADER_BYTES};
+use crate::storage::scan;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use std::fs::File;
@@ -47,24 +48,21 @@ pub(super) fn inspect(file: &File, position: u64, length: u64) -> io::Result<Tai
     if end > position + size {
         return Ok(Tail::Damaged { end });
     }
-    let mut batch = vec![0; usize::try_from(size).map_err(io::Error::other)?];
-    file.read_exact_at(&mut batch, position)?;
-    Ok(if is_whole(&batch) || !has_hole(&batch) { Tail::Damaged { end } } else { Tail::Incomplete })
-}
-
-fn is_whole(batch: &[u8]) -> bool {
-    BatchView::parse(batch).is_ok_and(|view| view.verify_crc())
-}
-
-/// Whether bytes may be missing. Records begin with a length or a codec's mark, neither of which is zero; without a codec
-/// they end in the number of headers, which mostly is.
-fn has_hole(batch: &[u8]) -> bool {
-    let records = &batch[HEADER_BYTES..];
-    let is_compressed = batch[CODEC_FIELD] & 7 != 0;
-    let zeros_at_end = records.iter().rev().take_while(|byte| **byte == 0).count();
-    records.first().is_none_or(|byte| *byte == 0)
-        || zeros_at_end > usize::from(!is_compressed)
-        || records.windows(HOLE_BYTES).any(|window| window.iter().all(|byte| *byte == 0))
+    if let Ok(info) = BatchInfo::parse_header(&header)
+        && scan::crc(file, position, position + size)? == info.crc
+    {
+        return Ok(Tail::Damaged { end });
+    }
+    // Records begin with a length or a codec's mark, neither of which is zero; without a codec they end in the number of
+    // headers, which mostly is.
+    let zeros_at_end_max = u64::from(header[CODEC_FIELD] & 7 == 0);
+    if end <= position + HEADER_BYTES as u64 || position + size - end > zeros_at_end_max {
+        return Ok(Tail::Incomplete);
+    }
+    let mut records = vec![0; (end - position) as usize - HEADER_BYTES];
+    file.read_exact_at(&mut records, position + HEADER_BYTES as u64)?;
+    let has_hole = records[0] == 0 || records.windows(HOLE_BYTES).any(|window| window.iter().all(|byte| *byte == 0));
+    Ok(if has_hole { Tail::Incomplete } else { Tail::Damaged { end } })
 }
 
 /// The end of what is not zero. What is only allocated is not read, where the file system tells it: that would be up to
