@@ -13,7 +13,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use tracing::{debug, warn};
 
-const FILE_NAME: &str = ".ballast";
+pub(super) const FILE_NAME: &str = ".ballast";
 const BALLAST_BYTES: u64 = 1 << 20;
 /// For a start. An entry of the metadata log has one or two KiB, the vote less.
 const PART_BYTES: u64 = 128 << 10;

@@ -13,7 +13,7 @@ use crate::runtime::Disk;
 use crate::storage::directory::{self, CLEAN_SHUTDOWN, FoundPartition, METADATA_FOLDER};
 use crate::storage::foreign::KEPT_METADATA_FOLDER;
 use crate::storage::properties::{FILE_NAME, FormattedBy, MetaProperties};
-use crate::storage::{Error, boot, checkpoint, recovery};
+use crate::storage::{Error, ballast, boot, checkpoint, recovery};
 use crate::types::{BrokerId, ClusterId, TopicId};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -89,8 +89,10 @@ impl StoppedDirectory {
     pub fn release(self, bootstrap: &[u8]) -> Result<(), Error> {
         checkpoint::replace(&self.disk, &self.path.join(BOOTSTRAP), bootstrap)?;
         self.put_away(KEPT_METADATA_FOLDER)?;
-        // Who takes the directory over again must not find how far an earlier process of ours came.
-        recovery::remove(&self.disk, &self.path.join(boot::FILE_NAME))?;
+        // Kafka has no use for them, and who takes the directory over again must not find how far an earlier process came.
+        for ours in [boot::FILE_NAME, ballast::FILE_NAME] {
+            recovery::remove(&self.disk, &self.path.join(ours))?;
+        }
         let (directory_id, formatted_by) = (Some(self.directory_id), FormattedBy::Kafka);
         let meta = MetaProperties { directory_id, formatted_by, ..self.meta.clone() };
         meta.write(&self.disk, &self.path.join(FILE_NAME))?;

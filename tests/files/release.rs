@@ -236,5 +236,7 @@ fn what_cannot_be_released_is_left_alone() {
     std::fs::write(data.join("bootstrap.checkpoint"), "half").expect("it can be written");
     assert_done("release", &data, &[], "1 topics with 2 partitions");
     assert!(std::fs::read(data.join("bootstrap.checkpoint")).expect("it is there").len() > 100);
-    assert!(!data.join("__cluster_metadata-0").exists(), "it is not Kafka's");
+    for ours in ["__cluster_metadata-0", "klamm.boot", ".ballast"] {
+        assert!(!data.join(ours).exists(), "{ours} is not Kafka's");
+    }
 }
