@@ -115,14 +115,11 @@ impl LeaderEpochs {
         self.save()
     }
 
-    /// Forgets the epochs that begin at or above `log_end`.
-    pub(super) fn truncate_from_end(&mut self, log_end: Offset) -> Result<(), Error> {
+    /// Forgets the epochs that begin at or above `log_end`. The file follows with the next epoch, without which nothing is
+    /// appended, and each opening forgets them again.
+    pub(super) fn truncate_from_end(&mut self, log_end: Offset) {
         let kept = self.entries.partition_point(|e| e.start < log_end);
-        if kept < self.entries.len() {
-            self.entries.truncate(kept);
-            self.save()?;
-        }
-        Ok(())
+        self.entries.truncate(kept);
     }
 
     /// Replaces the file, now or when there is room.
@@ -218,10 +215,11 @@ mod tests {
         let mut epochs = epochs(&directory, &[(1, 0), (2, 10), (3, 20)]);
         epochs.truncate_from_start(Offset(15)).unwrap();
         assert_eq!(list(&epochs), [(2, 15), (3, 20)]);
-        epochs.truncate_from_end(Offset(20)).unwrap();
+        epochs.truncate_from_end(Offset(20));
         assert_eq!(list(&epochs), [(2, 15)]);
+        epochs.assign(LeaderEpoch(4), Offset(20)).unwrap();
         let path = directory.path().join(FILE_NAME);
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "0\n1\n2 15\n");
-        assert_eq!(list(&LeaderEpochs::open(&Disk::system(), path).unwrap()), [(2, 15)]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "0\n2\n2 15\n4 20\n");
+        assert_eq!(list(&LeaderEpochs::open(&Disk::system(), path).unwrap()), [(2, 15), (4, 20)]);
     }
 }

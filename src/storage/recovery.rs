@@ -426,7 +426,7 @@ impl Recovery<'_> {
     fn finish(&self, found: Found, files: &Files) -> Result<Recovered, Error> {
         let Found { mut segments, active, producers, mut epochs, recovery_place } = found;
         let log_end = active.progress.next_offset;
-        epochs.truncate_from_end(log_end)?;
+        epochs.truncate_from_end(log_end);
         let log_start = self.checkpoints.log_start.unwrap_or(Offset::ZERO).max(segments[0].base_offset);
         epochs.truncate_from_start(log_start)?;
         let (recovery_point, (place, position)) = match self.last_stop {
@@ -485,7 +485,7 @@ impl Recovery<'_> {
             remove(self.folder.disk, &segment::file_path(self.folder.path, *snapshot, segment::SNAPSHOT))?;
         }
         let mut epochs = found.epochs;
-        epochs.truncate_from_end(Offset::ZERO)?;
+        epochs.truncate_from_end(Offset::ZERO);
         self.folder.create_segment(log_start)?;
         // The recovery point lies here from now on, and no sync of bytes will come before a checkpoint that says so.
         checkpoint::sync_folder(self.folder.disk, self.folder.path)?;
