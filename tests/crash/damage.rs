@@ -8,6 +8,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::DeleteTopicsRequest;
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use tempfile::TempDir;
 
 use super::support::batch::Batch;
@@ -15,7 +17,7 @@ use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::{self, Topic, batches, fetch};
-use super::{entries_of, files_in, logical_bytes, lose_machine, refusal};
+use super::{entries_of, files_in, logical_bytes, lose_machine, refusal, wait_until};
 
 const SETTINGS: [&str; 1] = ["log.segment.bytes=1048576"];
 const BATCHES: usize = 40;
@@ -203,6 +205,26 @@ fn what_was_stopped_in_order_and_is_shorter_is_not_served() {
     fs::copy(last(&intact), last(&left)).expect("a file can be copied");
     let (found, _) = filled.expect_served("put back", left, BATCHES);
     assert_eq!(found, BATCHES);
+}
+
+#[test]
+fn a_topic_whose_log_is_damaged_can_be_deleted_and_leaves_nothing_to_look_at_again() {
+    let filled = Filled::by_a_broker_that_was(End::Stopped);
+    let directory = filled.copy();
+    let (log, start, _) = last_batch(&directory);
+    open(&log).set_len(start).expect("the segment can be cut");
+    let mut broker = Broker::start_in(directory, &SETTINGS);
+    let mut client = Client::connect(broker.address());
+    let named = DeleteTopicState::default().with_name(Some(filled.topic.name.clone()));
+    let request = DeleteTopicsRequest::default().with_timeout_ms(15_000).with_topics(vec![named]);
+    assert_eq!(client.call(&request, 6).responses[0].error_code, 0);
+    wait_until("the folder goes", || files_in(&broker.data(), ".log").iter().all(|log| is_deleted(log)));
+    assert!(broker.stop().0.success());
+    assert!(broker.data().join(".kafka_cleanshutdown").exists(), "{}", broker.log());
+}
+
+fn is_deleted(file: &Path) -> bool {
+    file.parent().is_some_and(|folder| folder.to_string_lossy().ends_with("-delete"))
 }
 
 #[test]
