@@ -1,12 +1,13 @@
 use super::engine::{Engine, StorageIOError};
 use super::*;
 use crate::metadata::ConfigResource;
+use crate::runtime::{self, DiskWatcher};
 use crate::types::{TimestampMs, TopicId, TopicName};
 use openraft::storage::RaftLogStorageExt;
 use openraft::testing::{StoreBuilder, Suite};
 use openraft::{AnyError, RaftLogReader};
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -502,4 +503,35 @@ async fn an_idle_quorum_sleeps() {
     let before = wakes();
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(wakes(), before);
+}
+
+/// A disk that refuses so many more allocations.
+#[derive(Debug, Default)]
+struct Full(AtomicI64);
+
+impl DiskWatcher for Full {
+    fn before(&self, change: &runtime::Change<'_>) -> std::io::Result<()> {
+        let is_refused =
+            matches!(change, runtime::Change::Reserve { .. }) && self.0.fetch_sub(1, Ordering::Relaxed) > 0;
+        if is_refused { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    fn after(&self, _: &runtime::Change<'_>) {}
+}
+
+#[tokio::test]
+async fn where_there_is_no_room_for_more_a_change_takes_what_it_needs_and_without_that_it_alone_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let full = Arc::new(Full::default());
+    let config = QuorumConfig { disk: Disk::watched(full.clone()), ..config() };
+    let quorum = Quorum::open(folder.path(), config).await.unwrap();
+    full.0.store(1, Ordering::Relaxed);
+    create(&quorum, [1]).await;
+    full.0.store(2, Ordering::Relaxed);
+    let refused = quorum.propose(vec![topic(2)], quorum.image().index).await;
+    assert!(matches!(refused, Err(ProposeError::NoRoom(_))), "{refused:?}");
+    full.0.store(0, Ordering::Relaxed);
+    create(&quorum, [3]).await;
+    assert_eq!(names(&quorum), 2);
+    quorum.shutdown().await;
 }

@@ -64,6 +64,8 @@ pub struct Log {
     pub(super) flushing: Mutex<SavedIndex>,
     /// Where there are snapshots besides those at the starts of segments.
     pub(super) snapshots: Mutex<Vec<Offset>>,
+    /// It was told that there is no room for what is written with the recovery point.
+    pub(super) recovery_point_waits: AtomicBool,
     /// When the last sync began, or the log was opened.
     last_sync: AtomicI64,
     syncs: AtomicU64,
@@ -167,6 +169,7 @@ impl Log {
             recovery_point_bytes: AtomicU64::new(found.recovery_point.bytes),
             flushing: Mutex::new(found.saved_index),
             snapshots: Mutex::new(found.snapshots),
+            recovery_point_waits: AtomicBool::new(false),
             last_sync: AtomicI64::new(opened.0),
             syncs: AtomicU64::new(0),
             names_unsynced: AtomicBool::new(false),

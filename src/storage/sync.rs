@@ -64,10 +64,12 @@ impl Log {
         let landmark = self.landmark(saved);
         let place = landmark.place;
         match self.write_landmark(&landmark) {
-            Ok(()) => {}
+            Ok(()) => self.recovery_point_waits.store(false, Ordering::Relaxed),
             Err(error) if error.is_no_room() => {
                 let TopicPartition { topic, partition } = &self.topic_partition;
-                warn!(%topic, %partition, %error, "the recovery point stays where it is");
+                if !self.recovery_point_waits.swap(true, Ordering::Relaxed) {
+                    warn!(%topic, %partition, %error, "the recovery point stays where it is until there is room");
+                }
                 self.sync_to(place).inspect_err(|error| self.take_offline(error))?;
                 return Ok(place);
             }
