@@ -598,3 +598,10 @@ fn write_topic_id(disk: &Disk, folder: &Path, topic_id: TopicId) -> Result<(), E
     let text = format!("version: 0\ntopic_id: {topic_id}\n");
     checkpoint::replace_unsynced(disk, &folder.join(PARTITION_METADATA), text.as_bytes())
 }
+
+/// Makes the id of a partition's folder last, but for its name.
+pub(super) fn sync_topic_id(disk: &Disk, folder: &Path) -> Result<(), Error> {
+    let path = folder.join(PARTITION_METADATA);
+    let file = File::open(&path).map_err(Error::io("open", &path))?;
+    disk.sync_data(&file).map_err(Error::io("sync", &path))
+}

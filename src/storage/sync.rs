@@ -14,7 +14,7 @@
 use crate::storage::index::{self, SavedIndex, Unsaved};
 use crate::storage::log::Log;
 use crate::storage::segment::{self, Segment};
-use crate::storage::{Error, Place, Positions, checkpoint, recovery, snapshot};
+use crate::storage::{Error, Place, Positions, checkpoint, directory, recovery, snapshot};
 use crate::types::{Offset, TopicPartition};
 use std::fs::File;
 use std::io;
@@ -191,6 +191,10 @@ impl Log {
     /// Syncs the names of what was created.
     fn sync_names(&self) -> Result<(), Error> {
         let folder = self.folder();
+        if self.folder_unsynced.load(Ordering::Acquire) {
+            // Without its id the folder would be taken for that of a later topic of this name.
+            directory::sync_topic_id(&self.shared.disk, &folder)?;
+        }
         // Cleared first: a roll after this is above what is synced now.
         if self.names_unsynced.swap(false, Ordering::AcqRel) {
             checkpoint::sync_folder(&self.shared.disk, &folder)?;

@@ -1,6 +1,7 @@
 //! What a sync covers, counts and lets go of, and what its failure means.
 
 use super::*;
+use crate::runtime::{Change, Disk as Seam, DiskWatcher};
 
 /// Which segments hold their own descriptor.
 fn held(log: &Log) -> Vec<bool> {
@@ -43,6 +44,46 @@ fn a_sync_after_rolls_covers_all_segments_and_lets_go_of_the_closed_ones() {
     assert_eq!(held(&log), [false, false, false, false, true]);
     assert!(log.has_synced_names());
     assert_eq!(log.syncs(), 2);
+}
+
+/// Notes what was synced, by the names that the files have then.
+#[derive(Debug, Default)]
+struct Synced(parking_lot::Mutex<Vec<String>>);
+
+impl DiskWatcher for Synced {
+    fn before(&self, _: &Change<'_>) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn after(&self, change: &Change<'_>) {
+        let path = match change {
+            Change::SyncFile(file) => {
+                std::fs::read_link(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(*file))).unwrap()
+            }
+            Change::SyncFolder(path) => path.to_path_buf(),
+            _ => return,
+        };
+        self.0.lock().push(path.file_name().unwrap().to_str().unwrap().to_owned());
+    }
+}
+
+#[test]
+fn a_new_partition_is_on_disk_with_its_id_and_its_names_before_its_first_records_count_as_synced() {
+    let disk = Disk::new(1 << 20);
+    let synced = Arc::new(Synced::default());
+    let seam = Seam::watched(synced.clone());
+    let directory = DataDirectory::open_on(seam, disk.root.path(), BrokerId(1), disk.tuning).unwrap();
+    let log = disk.open_log(&directory).unwrap();
+    append(&log, &[batch(1, 10)]);
+    synced.0.lock().clear();
+    log.flush().unwrap();
+    let root = disk.root.path().file_name().unwrap().to_str().unwrap();
+    let expected = ["00000000000000000000.log", "partition.metadata", "orders-0", root];
+    assert_eq!(*synced.0.lock(), expected, "what is in files before their names, and names from within");
+    synced.0.lock().clear();
+    append(&log, &[batch(1, 10)]);
+    log.flush().unwrap();
+    assert_eq!(*synced.0.lock(), ["00000000000000000000.log"], "and once is enough");
 }
 
 #[test]
