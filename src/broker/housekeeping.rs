@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{info, warn};
 
 /// An interval of 0, which some of Kafka's settings allow, would keep a processor and the disk busy with nothing else.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -26,6 +27,13 @@ const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// How many threads of the blocking pool, at most, wait for syncs that acknowledgements wait for: the others are for the
 /// rest.
 const SYNCS_AT_ONCE_MAX: usize = 4;
+
+/// The same of flushes that nobody waits for, and how many partitions make it worth one thread more.
+const FLUSHES_AT_ONCE_MAX: usize = 2;
+const FLUSHES_WORTH_A_THREAD: usize = 16;
+
+/// Records that are this much longer not on disk than they should be are told of.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Makes the quotas and the partitions follow every new image of the cluster. Who waits for the partitions, waits for both.
 pub(super) async fn follow_metadata(
@@ -76,6 +84,36 @@ pub(super) async fn sync_due(partitions: Arc<PartitionManager>) {
                 }
             }
             Some(done) = running.join_next() => done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic())),
+        }
+    }
+}
+
+/// Flushes what nobody waits for: `delay` after a record was stored, or when the flush before is done.
+pub(super) async fn flush_dirty(delay: Duration, partitions: Arc<PartitionManager>) {
+    let mut is_late = false;
+    loop {
+        let age = partitions.wait_until_dirty().await;
+        tokio::time::sleep(delay.saturating_sub(age)).await;
+        let threads = partitions.begin_flush().div_ceil(FLUSHES_WORTH_A_THREAD).min(FLUSHES_AT_ONCE_MAX);
+        let mut running = JoinSet::new();
+        for _ in 0..threads {
+            let partitions = partitions.clone();
+            running.spawn_blocking(move || partitions.flush_dirty());
+        }
+        while let Some(done) = running.join_next().await {
+            done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
+        }
+        let age = partitions.oldest_unsynced().unwrap_or_default();
+        match is_late {
+            false if age > delay + LATE => {
+                warn!(seconds = age.as_secs(), "the disk does not keep up: this old are records that are not on it");
+                is_late = true;
+            }
+            true if age < LATE / 2 => {
+                info!("the disk keeps up again");
+                is_late = false;
+            }
+            _ => {}
         }
     }
 }

@@ -177,6 +177,9 @@ impl Broker {
         }
         broker.watch_over(housekeeping::sync_due(broker.partitions.clone()));
         broker.watch_over(housekeeping::sync_old(broker.partitions.clone()));
+        if let Some(delay) = storage.flush_delay {
+            broker.watch_over(housekeeping::flush_dirty(delay, broker.partitions.clone()));
+        }
         broker.watch_over(housekeeping::checkpoint_recovery_points(broker.partitions.clone()));
         broker.watch_quorum();
         for (listener, bound) in listeners.into_iter().zip(&broker.bound) {

@@ -1,5 +1,6 @@
 //! What only a broker as a whole shows: the order of one connection, waits for replicas, starts and stops.
 
+mod background;
 mod flush;
 
 use super::*;

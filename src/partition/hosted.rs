@@ -7,6 +7,7 @@
 //!
 //! Source: `kafka.cluster.Partition`.
 
+use super::dirty::{Dirty, Mark};
 use super::due::{DueSyncs, Ticket};
 use super::durability::{Durability, SyncNeed};
 use super::wait::Waits;
@@ -139,6 +140,15 @@ pub struct Partition {
     pub(super) durability: Durability,
     pub(super) due: Arc<DueSyncs>,
     pub(super) ticket: Ticket,
+    pub(super) dirty: Arc<Dirty>,
+    mark: Mark,
+}
+
+/// Where partitions ask for what is done in the background.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Background {
+    pub(super) due: Arc<DueSyncs>,
+    pub(super) dirty: Arc<Dirty>,
 }
 
 impl Partition {
@@ -146,7 +156,7 @@ impl Partition {
         topic_partition: TopicPartition,
         topic_id: TopicId,
         log: Log,
-        due: Arc<DueSyncs>,
+        background: Background,
         metadata: &metadata::Partition,
         local: BrokerId,
     ) -> Result<Partition, storage::Error> {
@@ -166,8 +176,10 @@ impl Partition {
             waits: Waits::default(),
             may_be_acknowledged: Notify::new(),
             durability,
-            due,
+            due: background.due,
             ticket: Ticket::default(),
+            dirty: background.dirty,
+            mark: Mark::default(),
         };
         // Before it is read from: a crash leaves records that nobody knows to be on disk.
         if partition.awaited_sync() == SyncNeed::Due {
@@ -233,6 +245,10 @@ impl Partition {
         &self.log
     }
 
+    pub(super) fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
     pub(super) fn waits(&self) -> &Waits {
         &self.waits
     }
@@ -264,7 +280,11 @@ impl Partition {
             // What was stored before a failure is there, and its producers are told so.
             let sync = self.move_durable_end(&log, &config);
             let advanced = self.advance_high_watermark(&mut log).map_err(|_| AppendError::Offline);
-            (before, log.positions(), appended.and(advanced), sync)
+            let after = log.positions();
+            if after.log_end > before.log_end && self.mark.dirty(now) {
+                self.dirty.push(self.clone());
+            }
+            (before, after, appended.and(advanced), sync)
         };
         self.tell_moved(&before, &after);
         if sync == SyncNeed::Due {

@@ -9,7 +9,7 @@
 //!
 //! Source: `kafka.server.ReplicaManager`, `BrokerMetadataPublisher`.
 
-use super::due::DueSyncs;
+use super::hosted::Background;
 use super::parallel::{Parallel, in_parallel};
 use super::{Error, LookupError, Partition};
 use crate::config::{BrokerConfig, DynamicSettings, LogConfig};
@@ -122,7 +122,7 @@ pub struct PartitionManager {
     directory: Mutex<Option<DataDirectory>>,
     hosted: ArcSwap<Hosted>,
     applied: watch::Sender<u64>,
-    due: Arc<DueSyncs>,
+    background: Background,
 }
 
 impl PartitionManager {
@@ -136,7 +136,7 @@ impl PartitionManager {
             directory: Mutex::new(Some(directory)),
             hosted: ArcSwap::default(),
             applied: watch::Sender::new(0),
-            due: Arc::default(),
+            background: Background::default(),
         }
     }
 
@@ -358,11 +358,14 @@ impl PartitionManager {
         let partition = PartitionIndex(i32::try_from(index).expect("a topic has fewer than 2^31 partitions"));
         let topic_partition = TopicPartition { topic: topic.name.clone(), partition };
         let opened = directory.open_log(&topic_partition, topic.id, config.clone(), &self.clock).and_then(|log| {
-            let due = self.due.clone();
-            Partition::new(topic_partition.clone(), topic.id, log, due, metadata, self.local)
+            Partition::new(topic_partition.clone(), topic.id, log, self.background.clone(), metadata, self.local)
         });
-        match opened {
-            Ok(partition) => Hosting::Here(Arc::new(partition)),
+        match opened.map(Arc::new) {
+            Ok(partition) => {
+                // What recovery found may not be on disk.
+                partition.mark_synced(&partition.log().lock());
+                Hosting::Here(partition)
+            }
             Err(source) => {
                 directory.note_unopened(&topic_partition);
                 offline(topic_partition, source)
@@ -418,12 +421,13 @@ impl PartitionManager {
                 error!(topic_partition = %partition.topic_partition(), error = %e, "a log could not be synced");
             }
         }
+        self.background.dirty.forget_clean();
         self.checkpoint();
     }
 
     /// Waits until a recovery point moved by itself, because much was synced, and is to be written down.
     pub async fn recovery_points_moved(&self) {
-        self.due.recovery_points_moved().await;
+        self.background.due.recovery_points_moved().await;
     }
 
     /// Writes the checkpoints. Blocks on the disk.
@@ -437,15 +441,40 @@ impl PartitionManager {
 
     /// Waits until partitions ask to be synced. How many do.
     pub async fn wait_until_sync_due(&self) -> usize {
-        self.due.news().await;
-        self.due.len()
+        self.background.due.news().await;
+        self.background.due.len()
     }
 
     /// Syncs the partitions that asked for it, those that ask meanwhile too; by any number of threads. Blocks on the disk.
     pub fn sync_due(&self) {
-        while let Some(partition) = self.due.take() {
+        while let Some(partition) = self.background.due.take() {
             partition.sync_due();
         }
+    }
+
+    /// Waits until a partition has records that are not on disk. For how long it has.
+    pub async fn wait_until_dirty(&self) -> Duration {
+        loop {
+            if let Some(age) = self.oldest_unsynced() {
+                return age;
+            }
+            self.background.dirty.news().await;
+        }
+    }
+
+    /// Begins a round of flushes with all partitions that have records which are not on disk: how many may have.
+    pub fn begin_flush(&self) -> usize {
+        self.background.dirty.begin_round()
+    }
+
+    /// Flushes the partitions of the round; by any number of threads. Blocks on the disk.
+    pub fn flush_dirty(&self) {
+        self.background.dirty.flush_round(Partition::flush_dirty);
+    }
+
+    /// How long the oldest record that is not on disk has been waiting for that; `None` when all are.
+    pub fn oldest_unsynced(&self) -> Option<Duration> {
+        self.background.dirty.oldest(self.clock.now())
     }
 
     /// Lets partitions ask that have records as old as `flush.ms` lets them be. After how long it must be looked again;

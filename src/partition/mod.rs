@@ -9,6 +9,7 @@
 //!
 //! Called by `handlers` (through [`PartitionManager`]) and by `broker`, which feeds it cluster images.
 
+mod dirty;
 mod due;
 mod durability;
 mod error;

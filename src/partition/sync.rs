@@ -129,8 +129,25 @@ impl Partition {
         self.durability.appended(log.positions().log_end, self.log.synced(), config.flush_records)
     }
 
+    /// Flushes what nobody waits for. Blocks on the disk.
+    pub(super) fn flush_dirty(self: &Arc<Self>) {
+        if !self.log.is_offline() {
+            // A log that fails says so itself.
+            let _ = self.sync();
+        }
+    }
+
+    /// Takes note of what is on disk and what is not, while nothing is appended.
+    pub(super) fn mark_synced(self: &Arc<Self>, log: &Appender<'_>) {
+        if self.log.synced() >= log.positions().log_end {
+            self.mark().clean();
+        } else if self.mark().set(self.log.last_sync()) {
+            self.dirty.push(self.clone());
+        }
+    }
+
     /// The log is on disk up to `place`. Whether it must be synced again.
-    fn note_synced(&self, place: Place) -> Result<SyncNeed, storage::Error> {
+    fn note_synced(self: &Arc<Self>, place: Place) -> Result<SyncNeed, storage::Error> {
         let (before, after, sync, advanced) = {
             let mut log = self.log.lock();
             let before = log.positions();
@@ -140,6 +157,7 @@ impl Partition {
             }
             let sync = self.move_durable_end(&log, &self.log.config());
             let advanced = self.advance_high_watermark(&mut log);
+            self.mark_synced(&log);
             (before, log.positions(), sync, advanced)
         };
         self.tell_moved(&before, &after);

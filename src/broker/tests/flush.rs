@@ -19,6 +19,13 @@ async fn broker(data: &tempfile::TempDir) -> (Broker, Arc<Partition>) {
     (broker, safe)
 }
 
+/// What nobody waits for is not flushed here.
+fn config(data: &tempfile::TempDir) -> BrokerConfig {
+    let mut config = super::config(data);
+    config.storage.flush_delay = None;
+    config
+}
+
 fn config_with(data: &tempfile::TempDir, setting: &str) -> BrokerConfig {
     let flags = config::Flags {
         listen: vec!["127.0.0.1:0".into()],
@@ -26,10 +33,12 @@ fn config_with(data: &tempfile::TempDir, setting: &str) -> BrokerConfig {
         overrides: vec![setting.into()],
         ..config::Flags::default()
     };
-    BrokerConfig::load(None, &flags).unwrap()
+    let mut config = BrokerConfig::load(None, &flags).unwrap();
+    config.storage.flush_delay = None;
+    config
 }
 
-fn partition(broker: &Broker, topic: &str) -> Arc<Partition> {
+pub(super) fn partition(broker: &Broker, topic: &str) -> Arc<Partition> {
     broker.partitions.find(topic, PartitionIndex(0)).unwrap()
 }
 
@@ -45,7 +54,7 @@ async fn alter(broker: &Broker, topic: &str, name: &str, value: &str) {
     broker.partitions.wait_applied(changed.index).await;
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(super) async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
