@@ -15,7 +15,7 @@ use crate::storage::index::{self, SavedIndex, Unsaved};
 use crate::storage::log::Log;
 use crate::storage::segment::{self, Segment};
 use crate::storage::{Error, Place, Positions, checkpoint, directory, recovery, snapshot};
-use crate::types::{Offset, TopicPartition};
+use crate::types::{Offset, TimestampMs, TopicPartition};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -39,13 +39,14 @@ impl Log {
     pub fn flush(&self) -> Result<Place, Error> {
         let mut saved = self.flushing.lock();
         self.check_online()?;
+        let began = self.clock.now();
         let Positions { log_end: offset, log_end_bytes: bytes, .. } = self.positions();
         let is_far = bytes - self.recovery_point_bytes() >= self.shared.tuning.recovery_bytes_max;
         if is_far && self.synced() < offset {
             return self.move_recovery_point(&mut saved);
         }
         let place = Place { offset, bytes };
-        self.sync_to(place).inspect_err(|error| self.take_offline(error))?;
+        self.sync_to(place, began).inspect_err(|error| self.take_offline(error))?;
         Ok(place)
     }
 
@@ -61,6 +62,8 @@ impl Log {
     }
 
     fn move_recovery_point(&self, saved: &mut SavedIndex) -> Result<Place, Error> {
+        // What is appended while the landmark is written is not older than this.
+        let began = self.clock.now();
         let landmark = self.landmark(saved);
         let place = landmark.place;
         match self.write_landmark(&landmark) {
@@ -70,7 +73,7 @@ impl Log {
                 if !self.recovery_point_waits.swap(true, Ordering::Relaxed) {
                     warn!(%topic, %partition, %error, "the recovery point stays where it is until there is room");
                 }
-                self.sync_to(place).inspect_err(|error| self.take_offline(error))?;
+                self.sync_to(place, began).inspect_err(|error| self.take_offline(error))?;
                 return Ok(place);
             }
             Err(error) => {
@@ -78,7 +81,7 @@ impl Log {
                 return Err(error);
             }
         }
-        let synced = self.sync_to(place).and_then(|()| self.sync_closed()).and_then(|()| self.sync_names());
+        let synced = self.sync_to(place, began).and_then(|()| self.sync_closed()).and_then(|()| self.sync_names());
         synced.inspect_err(|error| self.take_offline(error))?;
         *saved = landmark.unsaved.saved_with();
         if self.epochs.read().is_saved() {
@@ -122,11 +125,10 @@ impl Log {
         Ok(())
     }
 
-    fn sync_to(&self, place: Place) -> Result<(), Error> {
+    fn sync_to(&self, place: Place, began: TimestampMs) -> Result<(), Error> {
         if self.synced() >= place.offset {
             return Ok(());
         }
-        let began = self.clock.now();
         self.sync_segments()?;
         self.sync_names()?;
         self.epochs.write().sync()?;

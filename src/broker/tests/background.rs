@@ -66,7 +66,7 @@ async fn without_a_delay_the_housekeeping_flushes_and_the_age_is_known_all_the_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_that_failed_or_went_is_not_counted() {
+async fn a_partition_that_failed_is_not_counted_and_the_others_are_flushed_on() {
     let data = tempfile::tempdir().unwrap();
     let (broker, _) = start(&data, Some(Duration::from_millis(100))).await;
     let one = partition(&broker, "one");

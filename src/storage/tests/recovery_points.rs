@@ -196,3 +196,30 @@ fn a_disk_that_fails_at_the_recovery_point_takes_the_log_offline() {
     assert!(log.is_offline());
     assert_eq!((log.synced(), log.recovery_point()), (Offset(0), Offset(0)));
 }
+
+/// A disk on which a snapshot takes its time.
+#[derive(Debug)]
+struct Slow(Clock);
+
+impl DiskWatcher for Slow {
+    fn before(&self, change: &Change<'_>) -> io::Result<()> {
+        if matches!(change, Change::CreateFile(path) if is_snapshot(path)) {
+            self.0.advance(Duration::from_secs(5));
+        }
+        Ok(())
+    }
+
+    fn after(&self, _: &Change<'_>) {}
+}
+
+#[test]
+fn a_sync_began_before_what_is_written_with_the_recovery_point() {
+    let disk = Disk::new(1 << 20);
+    let seam = Seam::watched(Arc::new(Slow(disk.clock.clone())));
+    let directory = DataDirectory::open_on(seam, disk.root.path(), BrokerId(1), disk.tuning).unwrap();
+    let log = disk.open_log(&directory).unwrap();
+    append(&log, &[batch(1, 10)]);
+    log.flush_and_move_recovery_point().unwrap();
+    assert_eq!(disk.clock.now(), TimestampMs(NOW.0 + 5000));
+    assert_eq!(log.last_sync(), NOW, "what was appended meanwhile is not on disk, and counts from here");
+}
