@@ -327,6 +327,25 @@ fn a_topic_with_records_that_cannot_be_read_keeps_everything() {
 }
 
 #[test]
+fn kafkas_directory_is_verified_before_and_after_it_is_taken_over() {
+    let (_folder, data) = kafkas();
+    let verify = || {
+        let before = contents(&data);
+        let output = Command::new(env!("CARGO_BIN_EXE_klamm")).args(["log", "verify"]).arg(&data).output().unwrap();
+        assert!(before == contents(&data), "nothing is changed");
+        let printed = String::from_utf8(output.stdout.clone()).unwrap();
+        assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()), "{printed}");
+        printed
+    };
+    let kafkas = verify();
+    for topic in ["__cluster_metadata", "__consumer_offsets", "codecs", "compacted", "segments", "trimmed"] {
+        assert!(kafkas.lines().any(|line| line.starts_with(&format!("{topic} "))), "{kafkas}");
+    }
+    assert!(adopt(&data, &[]).status.success());
+    assert!(!verify().contains("__cluster_metadata"), "ours has another format");
+}
+
+#[test]
 fn a_dry_run_changes_nothing() {
     let (_folder, data) = kafkas();
     let before = contents(&data);

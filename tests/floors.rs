@@ -47,7 +47,7 @@ const FLOORS: &[(&str, &[&[&str]])] = &[
             &["coordinator", "handlers", "server", "admin"],
         ],
     ),
-    ("cli", &[&["types", "runtime", "config", "wire", "net", "adoption", "broker"]]),
+    ("cli", &[&["types", "runtime", "config", "wire", "net", "storage", "adoption", "broker"]]),
 ];
 
 /// The files, from `src`, in which `unsafe` may stand: the memory map, and the one that calls `sendfile`.

@@ -2,11 +2,12 @@
 //!
 //! Invariants:
 //! * `klamm` alone is `klamm serve` with the defaults;
-//! * exit codes: 0 after a clean stop, 1 when the broker failed, 2 when the command line or the configuration is wrong;
+//! * exit codes: 0 after a clean stop, 1 when the broker failed or problems were found, 2 when the command line or the configuration is wrong;
 //! * standard output carries what was asked for, standard error the log and the errors.
 
 mod adopt;
 mod config;
+mod log;
 mod release;
 mod serve;
 
@@ -35,6 +36,8 @@ enum Verb {
     Adopt(adopt::Arguments),
     /// Make a data directory of Klamm one of Apache Kafka.
     Release(release::Arguments),
+    /// Look at the logs in a data directory.
+    Log(log::Arguments),
 }
 
 /// Runs the program; `started` is when the process began.
@@ -44,6 +47,7 @@ pub fn run(started: Instant) -> ExitCode {
         Verb::Config(arguments) => config::run(&arguments),
         Verb::Adopt(arguments) => adopt::run(&arguments),
         Verb::Release(arguments) => release::run(&arguments),
+        Verb::Log(arguments) => log::run(&arguments),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, Top
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +37,7 @@ use uuid::Uuid;
 
 const LOCK: &str = ".lock";
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
-const PARTITION_METADATA: &str = "partition.metadata";
+pub(super) const PARTITION_METADATA: &str = "partition.metadata";
 pub(super) const DELETE: &str = "-delete";
 const STRAY: &str = "-stray";
 /// The folder of the cluster's metadata, which is no topic's partition.
@@ -522,7 +523,8 @@ pub(super) fn partitions(directory: &Path) -> Result<Vec<FoundPartition>, Error>
     Ok(found)
 }
 
-fn folders(directory: &Path) -> Result<Vec<String>, Error> {
+/// The names of the folders in a directory, in order.
+pub(super) fn folders(directory: &Path) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
         let entry = entry.map_err(Error::io("list", directory))?;
@@ -550,6 +552,24 @@ pub(super) fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
+/// Keeps others from changing a directory, for one who only looks; `None` when it was never locked.
+pub(super) fn lock_shared(path: &Path) -> Result<Option<File>, Error> {
+    let lock_path = path.join(LOCK);
+    let file = match File::open(&lock_path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(Error::io("open", &lock_path))?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
+        Err(TryLockError::Error(error)) => return Err(Error::io("lock", &lock_path)(error)),
+    }
+    match rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockShared) {
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Err(Error::Locked { path: path.into() }),
+        other => other.map(|()| Some(file)).map_err(|error| Error::io("lock", &lock_path)(error.into())),
+    }
+}
+
 /// File systems on which a store through a map could fail although its blocks were allocated: they copy on write, or
 /// the blocks are on another machine. By the numbers of `linux/magic.h`.
 const NEVER_MAPPED: [(u64, &str); 9] = [
@@ -571,7 +591,8 @@ fn allocation_for(path: &Path, wanted: Allocation) -> Allocation {
     Allocation::Never
 }
 
-fn parse_folder_name(name: &str) -> Option<TopicPartition> {
+/// Which partition's folder bears this name.
+pub(super) fn parse_folder_name(name: &str) -> Option<TopicPartition> {
     let (topic, partition) = name.rsplit_once('-')?;
     let partition = partition.parse().ok().filter(|p: &i32| *p >= 0)?;
     let parsed = TopicPartition { topic: TopicName::new(topic).ok()?, partition: PartitionIndex(partition) };
@@ -580,7 +601,7 @@ fn parse_folder_name(name: &str) -> Option<TopicPartition> {
 }
 
 /// The id in a partition's folder; an empty file is what a power cut leaves of one.
-fn read_topic_id(folder: &Path) -> Result<Option<TopicId>, Error> {
+pub(super) fn read_topic_id(folder: &Path) -> Result<Option<TopicId>, Error> {
     let path = folder.join(PARTITION_METADATA);
     let Some(text) = checkpoint::read_text(&path)? else { return Ok(None) };
     let value = |key: &str| text.lines().find_map(|line| line.split_once(':').filter(|(k, _)| *k == key)).map(|l| l.1);

@@ -14,7 +14,7 @@ use crate::storage::checkpoint;
 use crate::types::{LeaderEpoch, Offset};
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tracing::warn;
 
 /// The name of the file.
@@ -36,18 +36,24 @@ pub(super) struct LeaderEpochs {
     is_synced: bool,
 }
 
+/// The lines of the file as they are; none when there is no file.
+pub(super) fn read_entries(path: &Path) -> Result<Vec<EpochStart>, Error> {
+    let parse = |line: &str| {
+        let (epoch, start) = line.split_once(' ')?;
+        Some(EpochStart { epoch: LeaderEpoch(epoch.parse().ok()?), start: Offset(start.parse().ok()?) })
+    };
+    let parsed = checkpoint::read_lines(path)?.into_iter().map(|line| {
+        parse(&line).ok_or_else(|| Error::Corrupt { path: path.to_owned(), what: format!("unexpected line '{line}'") })
+    });
+    parsed.collect()
+}
+
 impl LeaderEpochs {
     /// Reads the file; none is the same as an empty one. Entries that do not rise are dropped, as Kafka does.
     pub(super) fn open(disk: &Disk, path: PathBuf) -> Result<LeaderEpochs, Error> {
         let mut epochs =
             LeaderEpochs { disk: disk.clone(), path, entries: Vec::new(), is_saved: true, is_synced: true };
-        for line in checkpoint::read_lines(&epochs.path)? {
-            let parsed = line.split_once(' ').and_then(|(e, s)| Some((e.parse().ok()?, s.parse().ok()?)));
-            let Some((epoch, start)) = parsed else {
-                return Err(Error::Corrupt { path: epochs.path, what: format!("unexpected line '{line}'") });
-            };
-            epochs.insert(EpochStart { epoch: LeaderEpoch(epoch), start: Offset(start) });
-        }
+        read_entries(&epochs.path)?.into_iter().for_each(|entry| epochs.insert(entry));
         Ok(epochs)
     }
 

@@ -180,11 +180,7 @@ impl Index {
             index.offsets.push(entry);
         }
         for entry in read_or_nothing(times)?.chunks_exact(TIME_ENTRY_BYTES as usize) {
-            let (timestamp, relative) = entry.split_at(8);
-            let entry = TimeEntry {
-                timestamp: TimestampMs(i64::from_be_bytes(timestamp.try_into().expect("split at 8"))),
-                relative: u32::from_be_bytes(relative.try_into().expect("an entry has 12 bytes")),
-            };
+            let entry = time_entry(entry);
             let rises = (index.times.last())
                 .is_none_or(|last| entry.timestamp > last.timestamp && entry.relative >= last.relative);
             if !rises || entry.timestamp < TimestampMs(0) {
@@ -301,11 +297,19 @@ fn read_or_nothing(path: &Path) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn offset_entry(bytes: &[u8]) -> OffsetEntry {
+pub(super) fn offset_entry(bytes: &[u8]) -> OffsetEntry {
     let (relative, position) = bytes.split_at(4);
     OffsetEntry {
         relative: u32::from_be_bytes(relative.try_into().expect("split at 4")),
         position: u32::from_be_bytes(position.try_into().expect("an entry has 8 bytes")),
+    }
+}
+
+pub(super) fn time_entry(bytes: &[u8]) -> TimeEntry {
+    let (timestamp, relative) = bytes.split_at(8);
+    TimeEntry {
+        timestamp: TimestampMs(i64::from_be_bytes(timestamp.try_into().expect("split at 8"))),
+        relative: u32::from_be_bytes(relative.try_into().expect("an entry has 12 bytes")),
     }
 }
 

@@ -39,6 +39,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod transactions;
+mod verify;
 mod writer;
 
 pub use appender::{Appender, LeaderBatch, Outcome};
@@ -51,6 +52,7 @@ pub use producers::ProducerRefusal;
 pub use reader::{FoundRecord, LogRead, Minimum, Slice};
 pub use release::StoppedDirectory;
 pub use transactions::Transactions;
+pub use verify::{Finding, News, Tally, Verifier, Weight};
 
 /// Thresholds that were measured, and that tests and benchmarks move.
 #[derive(Clone, Copy, Debug)]

@@ -11,9 +11,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use tracing::warn;
 
-const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
-const LOG_STARTS: &str = "log-start-offset-checkpoint";
-const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+pub(super) const RECOVERY_POINTS: &str = "recovery-point-offset-checkpoint";
+pub(super) const LOG_STARTS: &str = "log-start-offset-checkpoint";
+pub(super) const HIGH_WATERMARKS: &str = "replication-offset-checkpoint";
+/// Kafka's only: how far its cleaner came.
+pub(super) const CLEANED: &str = "cleaner-offset-checkpoint";
 
 type Offsets = HashMap<TopicPartition, Offset>;
 

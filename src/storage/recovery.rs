@@ -60,6 +60,7 @@ mod state;
 mod tail;
 
 pub(super) use below::Below;
+pub(super) use tail::{Tail, inspect as inspect_tail};
 
 use crate::config::LogConfig;
 use crate::runtime::Disk;
@@ -80,7 +81,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use tail::Tail;
 use tracing::{info, warn};
 
 /// What the directory's checkpoints say about a log.

@@ -96,11 +96,11 @@ pub(super) fn crc(file: &File, start: u64, end: u64) -> io::Result<u32> {
 }
 
 /// The first byte that a batch's CRC covers.
-const CRC_COVERS: u64 = 21;
+pub(super) const CRC_COVERS: u64 = 21;
 const READ_BYTES: u64 = 256 << 10;
 
 /// The bytes of a file, read a block at a time: a length field may claim anything up to the end of the file.
-struct Bytes<'a> {
+pub(super) struct Bytes<'a> {
     file: &'a File,
     end: u64,
     block: Vec<u8>,
@@ -108,11 +108,11 @@ struct Bytes<'a> {
 }
 
 impl Bytes<'_> {
-    fn new(file: &File, end: u64) -> Bytes<'_> {
+    pub(super) fn new(file: &File, end: u64) -> Bytes<'_> {
         Bytes { file, end, block: Vec::new(), block_start: 0 }
     }
 
-    fn crc(&mut self, start: u64, end: u64) -> io::Result<u32> {
+    pub(super) fn crc(&mut self, start: u64, end: u64) -> io::Result<u32> {
         let (mut crc, mut position) = (0, start);
         while position < end {
             let piece = self.at(position)?;

@@ -17,6 +17,7 @@ mod recovery_time;
 mod retention;
 mod stops;
 mod topics;
+mod verify;
 
 use std::fs;
 use std::io::Read;

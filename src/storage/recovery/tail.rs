@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt;
 
 /// What follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tail {
+pub(in crate::storage) enum Tail {
     /// Nothing but zeros, as what is allocated ahead has.
     Zeros,
     /// A part of one batch: who wrote it was cut off.
@@ -32,7 +32,7 @@ const READ_BYTES: u64 = 256 << 10;
 static ZEROS: [u8; READ_BYTES as usize] = [0; READ_BYTES as usize];
 
 /// Looks at the bytes of a file of `length` bytes from `position` on, where no whole batch is.
-pub(super) fn inspect(file: &File, position: u64, length: u64) -> io::Result<Tail> {
+pub(in crate::storage) fn inspect(file: &File, position: u64, length: u64) -> io::Result<Tail> {
     let end = content_end(file, position, length)?;
     if end == position {
         return Ok(Tail::Zeros);
