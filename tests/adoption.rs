@@ -319,7 +319,7 @@ fn a_topic_with_records_that_cannot_be_read_keeps_everything() {
     let segments = topic(&mut client, "segments");
     assert_eq!(offset(&mut client, &segments, 0, EARLIEST), 0);
     assert_eq!(config(&mut client, &segments, "retention.ms"), (Some("-1".into()), OF_TOPIC));
-    for (from, error) in [(0, 0), (5, ResponseError::KafkaStorageError.code()), (10, 0)] {
+    for (from, error) in [(0, 0), (5, ResponseError::CorruptMessage.code()), (10, 0)] {
         let fetched = requests::fetch(&mut client, 13, &segments, 0, from);
         assert_eq!(fetched.error_code, error, "from {from}");
         assert_eq!(requests::batches(&fetched).is_empty(), error != 0, "from {from}");

@@ -25,6 +25,8 @@ pub(super) fn read_error(e: &ReadError) -> ErrorCode {
         ReadError::FencedEpoch => ErrorCode::FencedLeaderEpoch,
         ReadError::UnknownEpoch => ErrorCode::UnknownLeaderEpoch,
         ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+        // As Kafka: a client that retried would never learn of it.
+        ReadError::Corrupt(_) => ErrorCode::CorruptMessage,
         ReadError::Offline | ReadError::Failed(_) => ErrorCode::KafkaStorageError,
     }
 }

@@ -309,7 +309,7 @@ impl<'a> Reader<'a> {
                 partition: Some(partition),
             },
             Err(e) => {
-                if let ReadError::Failed(e) = &e {
+                if let ReadError::Failed(e) | ReadError::Corrupt(e) = &e {
                     tracing::warn!(topic_partition = %partition.topic_partition(), error = %e, "a read failed");
                 }
                 Found::failed(read_error(&e), Some(partition))

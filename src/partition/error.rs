@@ -83,7 +83,10 @@ pub enum ReadError {
     /// The log failed before.
     #[error("its log is offline")]
     Offline,
-    /// The bytes could not be read, or are not what they must be.
+    /// The bytes on the way to what was asked for are not what they must be.
+    #[error(transparent)]
+    Corrupt(storage::Error),
+    /// The bytes could not be read.
     #[error(transparent)]
     Failed(storage::Error),
 }
@@ -95,6 +98,7 @@ impl From<storage::ReadError> for ReadError {
                 ReadError::OutOfRange { log_start, end: log_end }
             }
             storage::ReadError::Offline => ReadError::Offline,
+            storage::ReadError::Failed(e @ storage::Error::Corrupt { .. }) => ReadError::Corrupt(e),
             storage::ReadError::Failed(e) => ReadError::Failed(e),
         }
     }

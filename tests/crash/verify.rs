@@ -114,6 +114,41 @@ fn verify_tells_file_position_and_offset_of_damage_and_exits_with_1() {
 }
 
 #[test]
+fn a_fetch_of_a_broken_structure_gets_corrupt_message_and_a_flipped_payload_is_handed_out() {
+    const CORRUPT_MESSAGE: i16 = 2;
+    let (mut broker, name) = filled();
+    assert!(broker.stop().0.success());
+    let log = files_in(&broker.data(), ".log").remove(0);
+    let whole = fs::read(&log).expect("a segment can be read");
+    let size =
+        |at: u64| 12 + u64::from(u32::from_be_bytes(whole[at as usize + 8..][..4].try_into().expect("four bytes")));
+    let second = size(0);
+    let third = second + size(second);
+    let file = File::options().write(true).open(&log).expect("a segment can be opened");
+    file.write_all_at(&[whole[80] ^ 1], 80).expect("a segment can be written");
+    file.write_all_at(&[0; 4], third + 8).expect("a segment can be written");
+    broker.start_again(&SETTINGS);
+    let mut client = Client::connect(broker.address());
+    let name = requests::topic_name(&name);
+    let id = requests::wait_until_led(&mut client, &name).topic_id;
+    let topic = Topic { name, id };
+    let mut fetch = |offset: i64, bytes: i32| {
+        let mut request = requests::fetch_request(12, &topic, &[(0, offset)]);
+        request.topics[0].partitions[0].partition_max_bytes = bytes;
+        client.call(&request, 12).responses.remove(0).partitions.remove(0)
+    };
+    let first = fetch(0, 1);
+    assert_eq!(first.error_code, 0);
+    assert_eq!(first.records.expect("a batch is handed out")[80], whole[80] ^ 1, "as it lies there");
+    assert_eq!(fetch(2, 1).error_code, 0);
+    let broken = fetch(3, 1);
+    assert_eq!((broken.error_code, broken.high_watermark), (CORRUPT_MESSAGE, -1));
+    let last = fetch(3 * BATCHES as i64 - 1, 1);
+    assert_eq!(last.error_code, 0, "another segment is as it was");
+    assert!(broker.log().contains("a read failed"), "somebody is told");
+}
+
+#[test]
 fn verify_says_what_the_next_start_will_cut() {
     let (mut broker, topic) = filled();
     let data = broker.data();
