@@ -8,6 +8,7 @@ use bytes::Bytes;
 use std::fs;
 
 mod damages;
+mod flips;
 
 /// What a verifier says about a directory.
 pub(super) fn findings(root: &Path) -> (Vec<Finding>, Tally) {
