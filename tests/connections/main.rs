@@ -8,6 +8,7 @@ mod support;
 mod descriptors;
 mod fairness;
 mod limits;
+mod many;
 mod memory;
 mod pipelining;
 

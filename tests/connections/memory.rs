@@ -122,6 +122,48 @@ fn answers_that_nobody_reads_do_not_pile_up() {
 }
 
 #[test]
+fn a_client_that_does_not_read_is_not_read_from_and_loses_nothing() {
+    /// What the sockets of both sides hold, for questions and for answers.
+    const TAKEN_BYTES_MAX: usize = 32 << 20;
+    let broker = Broker::start_ours(&[]);
+    let process_id = broker.process_id();
+    let mut client = Client::connect(broker.address());
+    call(&mut client);
+    let before = memory(process_id);
+    let mut stuck = connect(broker.address());
+    stuck.set_nonblocking(true).expect("a socket can be made so");
+    let questions = crate::pipelining::API_VERSIONS.repeat(1000);
+    let (mut taken, mut refused) = (0, 0);
+    // Nothing is taken any more when it was refused for so long; in between, others are served.
+    while refused < 100 && taken < 2 * TAKEN_BYTES_MAX {
+        match stuck.write(&questions[taken % questions.len()..]) {
+            Ok(count) => (taken, refused) = (taken + count, 0),
+            Err(_) => {
+                refused += 1;
+                call(&mut client);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+    let during = memory(process_id);
+    println!("{} KiB of questions taken, {} KiB more memory", taken >> 10, (during.anonymous - before.anonymous) >> 10);
+    assert!(taken < TAKEN_BYTES_MAX, "{taken} bytes are read from a client that does not read");
+    assert!(during.anonymous - before.anonymous < 4 * MIB, "{before:?} {during:?}");
+    // Once it reads, it gets all answers, in order.
+    stuck.set_nonblocking(false).expect("a socket can be made so");
+    let size = crate::pipelining::API_VERSIONS.len();
+    let rest = (size - taken % size) % size;
+    let mut writer = stuck.try_clone().expect("a socket can be cloned");
+    let ending = std::thread::spawn(move || {
+        writer.write_all(&crate::pipelining::API_VERSIONS[size - rest..]).expect("the rest is taken");
+    });
+    for _ in 0..(taken + rest) / size {
+        crate::many::read_answer(&mut stuck);
+    }
+    ending.join().expect("the rest is taken");
+}
+
+#[test]
 fn a_long_poll_ends_with_its_connection() {
     const ROUNDS: usize = 50;
     const EACH: usize = 100;

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod each;
 mod frames;
 mod healthy;
 mod mutate;
