@@ -78,6 +78,15 @@ enum RunEnd {
     Exceeded,
 }
 
+/// Whether the read buffer may be waited with.
+#[derive(PartialEq, Eq)]
+enum Prepared {
+    /// What is in it, or is to come, is charged.
+    Yes,
+    /// Something was to be answered before there was memory.
+    NotYet,
+}
+
 /// Why a connection ends.
 #[derive(Debug, thiserror::Error)]
 enum End {
@@ -165,8 +174,8 @@ impl Connection {
         if !self.may_take_more() || self.muted_until.is_some() {
             return self.wait().await;
         }
-        if self.input.must_settle() {
-            self.settle().await?;
+        if self.input.must_settle() && self.settle().await? == Prepared::NotYet {
+            return Ok(());
         }
         match self.input.fill(&self.stream, &self.budget) {
             Ok(0) => Err(End::Closed),
@@ -214,22 +223,15 @@ impl Connection {
                 None => std::future::pending().await,
             }
         };
-        if may_read {
-            self.settle().await?
-        } else {
-            self.set_aside().await?
+        let prepared = if may_read { self.settle().await? } else { self.set_aside().await? };
+        if prepared == Prepared::NotYet {
+            return Ok(());
         }
         // At least a moment from now: looked at again and again only while nobody else waits.
         let more_due_at = self.input.more_due_at().map(|at| at.max(Instant::now() + CONTENTION_PAUSE));
         let more_due = async {
             match more_due_at.filter(|_| may_read) {
                 Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
-        let front = async {
-            match self.waiting.front_mut() {
-                Some(front) => front.complete().await,
                 None => std::future::pending().await,
             }
         };
@@ -242,8 +244,7 @@ impl Connection {
         };
         tokio::select! {
             biased;
-            answer = front => {
-                self.waiting.pop_front();
+            answer = front_answer(&mut self.waiting) => {
                 self.out.bytes.extend_from_slice(&answer);
                 Ok(())
             }
@@ -269,19 +270,27 @@ impl Connection {
     }
 
     /// Prepares the read buffer for a wait in which nothing is read.
-    async fn set_aside(&mut self) -> Result<(), End> {
+    async fn set_aside(&mut self) -> Result<Prepared, End> {
         tokio::select! {
             biased;
-            () = self.input.set_aside(&self.budget) => Ok(()),
+            () = self.input.set_aside(&self.budget) => Ok(Prepared::Yes),
+            answer = front_answer(&mut self.waiting) => {
+                self.out.bytes.extend_from_slice(&answer);
+                Ok(Prepared::NotYet)
+            }
             () = &mut self.stop => Err(End::Stopped),
         }
     }
 
     /// Prepares the read buffer for a wait for more; the memory budget may have to be waited for.
-    async fn settle(&mut self) -> Result<(), End> {
+    async fn settle(&mut self) -> Result<Prepared, End> {
         tokio::select! {
             biased;
-            () = self.input.settle(&self.budget) => Ok(()),
+            () = self.input.settle(&self.budget) => Ok(Prepared::Yes),
+            answer = front_answer(&mut self.waiting) => {
+                self.out.bytes.extend_from_slice(&answer);
+                Ok(Prepared::NotYet)
+            }
             () = &mut self.stop => Err(End::Stopped),
             () = tokio::time::sleep_until(self.last_activity + self.idle_time_max) => Err(End::Idle),
         }
@@ -485,17 +494,24 @@ impl Connection {
             // Those before them may have been answered long before these are.
             self.flush().await?;
         }
-        while let Some(front) = self.waiting.front_mut() {
+        while !self.waiting.is_empty() {
             let answer = tokio::select! {
                 biased;
-                answer = front.complete() => answer,
+                answer = front_answer(&mut self.waiting) => answer,
                 () = &mut self.stop => return Err(End::Stopped),
             };
-            self.waiting.pop_front();
             self.out.bytes.extend_from_slice(&answer);
         }
         Ok(())
     }
+}
+
+/// The answer of the Produce frame that waits in front, when it can be given; never, when none waits.
+async fn front_answer(waiting: &mut VecDeque<Waiting>) -> Vec<u8> {
+    let Some(front) = waiting.front_mut() else { return std::future::pending().await };
+    let answer = front.complete().await;
+    waiting.pop_front();
+    answer
 }
 
 /// Gives the read buffer back, or charges what is in it, for as long as something else is waited for: what stands behind a

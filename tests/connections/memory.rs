@@ -4,9 +4,11 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use kafka_protocol::messages::ProduceResponse;
+
 use crate::support::batch::{Batch, ZSTD};
 use crate::support::broker::Broker;
-use crate::support::raw::Client;
+use crate::support::raw::{Client, decode_response};
 use crate::support::requests::{Topic, fetch_request, metadata_request, produce_at, produce_request};
 use crate::support::vitals::{descriptors, memory, observe};
 use crate::{call, connect, take_all_descriptors};
@@ -91,6 +93,33 @@ fn half_sent_frames_stay_within_the_budget_and_block_nobody_when_they_are_gone()
     let after = observe(|| memory(process_id), |m| m.anonymous - before.anonymous < kept + BESIDES_BYTES);
     println!("{} KiB when they are gone", (after.anonymous - before.anonymous) >> 10);
     assert!(after.anonymous - before.anonymous < kept + BESIDES_BYTES, "{before:?} {after:?}");
+}
+
+#[test]
+fn an_answer_that_waits_for_the_disk_does_not_wait_for_memory_for_what_follows_its_request() {
+    const FRAME_BYTES: usize = 4 << 20;
+    let broker = Broker::start_ours(&["socket.request.max.bytes=4194304", "queued.max.request.bytes=4194304"]);
+    let mut client = Client::connect(broker.address());
+    let topic = Topic::create(&mut client, 1, &[("flush.messages", "1")]);
+    produce_at(&mut client, &topic, 0, Batch::of(&["x"]).build(), 0);
+    // All of the budget, for as long as a frame may take while others wait for it: five seconds at least.
+    let mut greedy = connect(broker.address());
+    greedy.write_all(&(FRAME_BYTES as u32).to_be_bytes()).expect("a length is taken");
+    for (offset, behind) in [(1, 1 << 20), (2, 1 << 10)] {
+        let mut producer = Client::connect(broker.address());
+        let mut frames = producer.frame(&produce_request(9, &topic, &[(0, Batch::of(&["x"]).build())]), 9);
+        // The beginning of one more: a large one is not read on before there is memory, a small one not waited for.
+        frames.extend((behind as u32).to_be_bytes());
+        frames.extend([0; 100]);
+        call(&mut client);
+        let asked = std::time::Instant::now();
+        producer.send_bytes(&frames);
+        let frame = producer.receive_frame().expect("there is an answer");
+        let (_, answer) = decode_response::<ProduceResponse>(frame, 9);
+        assert_eq!(answer.responses[0].partition_responses[0].base_offset, offset);
+        assert!(asked.elapsed() < Duration::from_secs(3), "it waited {:?}", asked.elapsed());
+    }
+    drop(greedy);
 }
 
 #[test]
