@@ -1,7 +1,8 @@
 //! A bucket of tokens that fills by itself, as Kafka's `TokenBucket` does.
 //!
 //! Invariants: never more than a burst, which is what all windows together may use; less than nothing when more was taken
-//! than there was, and then nobody gets any before the debt is paid; a clock that goes back fills nothing.
+//! than there was, and then nobody gets any before the debt is paid; a clock that goes back fills nothing, and by more
+//! than all windows begins anew where it stands.
 
 use super::{Counter, Windows};
 use crate::types::TimestampMs;
@@ -39,6 +40,10 @@ impl Bucket {
     }
 
     fn fill(&mut self, limit: f64, now: TimestampMs) {
+        let windows_ms = i64::try_from(self.windows.length.as_millis()).unwrap_or(i64::MAX);
+        if self.filled_at.saturating_sub(now.0) > windows_ms.saturating_mul(self.windows.count.into()) {
+            self.filled_at = now.0;
+        }
         let passed_ms = now.0.saturating_sub(self.filled_at).max(0);
         self.tokens = (self.tokens + limit * passed_ms as f64 / 1000.0).min(burst(self.windows, limit));
         self.filled_at = self.filled_at.max(now.0);

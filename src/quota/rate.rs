@@ -1,7 +1,7 @@
 //! A rate over the last windows, as Kafka's `Rate` and `SampledStat` measure it.
 //!
 //! Invariants: there are at most as many samples as windows and one more, which overlaps the beginning; a clock that goes
-//! back moves nothing forward.
+//! back moves nothing forward, and by more than all windows forgets what was counted.
 
 use super::{Counter, Windows};
 use crate::types::TimestampMs;
@@ -38,6 +38,9 @@ impl Rate {
     }
 
     pub(super) fn record(&mut self, amount: f64, now: TimestampMs) {
+        if self.is_over(now) {
+            self.samples = VecDeque::from([Sample::new(now.0)]);
+        }
         let last = self.samples.back_mut().expect("there is always a sample");
         if now.0.saturating_sub(last.start_ms) >= length_ms(self.windows) {
             if self.samples.len() > self.windows.count as usize {
@@ -68,7 +71,7 @@ impl Rate {
     fn window_ms(&mut self, now: TimestampMs) -> i64 {
         let (length, count) = (length_ms(self.windows), i64::from(self.windows.count));
         let expired = length.saturating_mul(count);
-        self.samples.retain(|sample| now.0.saturating_sub(sample.last_event_ms) < expired);
+        self.samples.retain(|sample| now.0.saturating_sub(sample.last_event_ms).saturating_abs() < expired);
         if self.samples.is_empty() {
             self.samples.push_back(Sample::new(now.0));
         }
@@ -85,6 +88,7 @@ impl Counter for Rate {
 
     fn is_over(&self, now: TimestampMs) -> bool {
         let expired = length_ms(self.windows).saturating_mul(i64::from(self.windows.count));
-        now.0.saturating_sub(self.last_event_ms()) >= expired
+        // Or before it, by a clock that was set back: until it has caught up, nothing would ever expire.
+        now.0.saturating_sub(self.last_event_ms()).saturating_abs() >= expired
     }
 }

@@ -45,6 +45,30 @@ fn a_burst_pauses_for_as_long_as_kafka_computes() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_by_an_hour_blocks_nobody_for_an_hour() {
+    let quotas = quotas(&[
+        (None, Some(EntityName::Default), "producer_byte_rate", 100.0),
+        (None, Some(EntityName::Default), "controller_mutation_rate", 1.0),
+    ]);
+    let record = |amount, at| quotas.record(Kind::Produce, who("u", "c"), amount, TimestampMs(T0 + at));
+    let take = |partitions, at| {
+        let mut quota = quotas.mutations(who("u", "c"), Strictness::Strict, TimestampMs(T0 + at));
+        quota.take(partitions)
+    };
+    assert!(record(2000, 0).is_some());
+    assert_eq!(take(30, 0), Ok(()));
+    assert_eq!(take(1, 0), Err(Exceeded), "19 seconds of debt");
+    let back = -3_600_000;
+    // What was used lies in a time that is to come; from now on it counts as ever.
+    for second in 0..60 {
+        assert_eq!(record(50, back + second * 1000), None, "{second}");
+    }
+    assert!(record(2000, back + 60_000).is_some());
+    assert_eq!(take(1, back), Err(Exceeded), "a debt stays");
+    assert_eq!(take(1, back + 20_000), Ok(()), "and is paid in its time");
+}
+
+#[test]
 fn the_first_window_counts_as_ten_whole_ones() {
     let quotas = quotas(&[(None, Some(EntityName::Default), "producer_byte_rate", 100.0)]);
     let record = |amount, at| quotas.record(Kind::Produce, who("u", "c"), amount, TimestampMs(T0 + at));
