@@ -55,7 +55,7 @@ use std::time::{Duration, Instant};
 pub use pace::Pace;
 pub use recompression::Place;
 pub use services::Services;
-pub use turns::Turns;
+pub use turns::{Turn, Turns};
 
 /// What is known of the client behind a connection.
 #[derive(Debug)]

@@ -11,7 +11,7 @@
 //! * a client that never pauses gives way to others, and what is answered to it is sent before it becomes much.
 
 use crate::handlers::produce::Waiting;
-use crate::handlers::{Call, Client, Place, Refusal, Services, Turns, answer, fetch, produce};
+use crate::handlers::{Call, Client, Place, Refusal, Services, Turn, Turns, answer, fetch, produce};
 use crate::net::{Budget, FrameError, Input, send, send_at_once};
 use crate::quota::Kind;
 use crate::runtime::{Outgoing, polled};
@@ -475,17 +475,24 @@ impl Connection {
     async fn handle_produce_run_aside(&mut self, turns: &Turns, place: Place) -> Result<Run, End> {
         let turn = match turns.try_take() {
             Some(turn) => turn,
-            None => {
-                self.flush().await?;
-                tokio::select! {
-                    biased;
-                    () = &mut self.stop => return Err(End::Stopped),
-                    turn = turns.take() => turn,
-                    never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
-                }
-            }
+            None => self.wait_for_turn(turns).await?,
         };
         turn.aside(|| self.handle_produce_run(place))
+    }
+
+    /// Waits for a turn, and answers the Produce frames that wait meanwhile.
+    async fn wait_for_turn<'t>(&mut self, turns: &'t Turns) -> Result<Turn<'t>, End> {
+        loop {
+            // Not with a place in the queue: a client that does not read would keep the turn that came to it.
+            self.flush().await?;
+            tokio::select! {
+                biased;
+                () = &mut self.stop => return Err(End::Stopped),
+                turn = turns.take() => return Ok(turn),
+                answer = front_answer(&mut self.waiting) => self.out.bytes.extend_from_slice(&answer),
+                never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
+            }
+        }
     }
 
     /// A barrier: all Produce frames before it are answered.

@@ -35,6 +35,11 @@ pub struct Server {
 }
 
 impl Server {
+    #[cfg(test)]
+    pub(crate) fn services_in_tests(&self) -> Arc<Services> {
+        self.services.clone()
+    }
+
     /// A server that answers by `services` until `stop`, with as many connections as `config` says at the time.
     pub fn new(services: Arc<Services>, config: watch::Receiver<Arc<BrokerConfig>>, stop: CancellationToken) -> Server {
         let network = &services.config.network;

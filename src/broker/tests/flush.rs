@@ -118,6 +118,34 @@ async fn acknowledgements_and_readers_wait_for_the_sync_and_share_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_waited_for_the_disk_does_not_wait_for_a_turn_to_recompress() {
+    let data = tempfile::tempdir().unwrap();
+    let (broker, safe) = broker(&data).await;
+    create(&broker, "packed", &[("compression.type", "gzip")]).await;
+    let services = broker.server.services_in_tests();
+    let turns: Vec<_> = std::iter::from_fn(|| services.recompression.try_take()).collect();
+    let mut stream = connect(&broker).await;
+    {
+        let _held = safe.log_in_tests().hold_syncs();
+        // More than is recompressed on a worker.
+        let large = "a".repeat(32 << 10);
+        let frames = [produce(1, "safe", 1, 20_000, "a"), produce(2, "packed", 1, 20_000, &large)];
+        stream.write_all(&frames.concat()).await.unwrap();
+        until_appended(&safe, 1).await;
+        round_trip(&broker).await;
+        assert!(has_no_answer(&stream));
+    }
+    let first = tokio::time::timeout(Duration::from_secs(5), answer(&mut stream)).await;
+    let (id, body) = first.expect("its records are on disk");
+    assert_eq!((id, produced(body)), (1, (NONE, 0)));
+    assert!(has_no_answer(&stream), "it has no turn");
+    drop(turns);
+    let (id, body) = answer(&mut stream).await;
+    assert_eq!((id, produced(body)), (2, (NONE, 0)));
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_goes_on_while_its_produce_waits_for_the_disk_and_is_answered_in_order() {
     let data = tempfile::tempdir().unwrap();
     let (broker, safe) = broker(&data).await;
