@@ -11,6 +11,7 @@ use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::{Topic, fetch, produce, produce_request};
+use super::verify::expect_no_problem;
 use super::{kill_while_starting, lose_machine, rounds, wait_until};
 
 const PARTITIONS: usize = 4;
@@ -58,6 +59,7 @@ fn kill_again_and_again(configs: &[(&str, &str)], kind: fn(Producer) -> Producer
         for _ in 0..random.below(3) {
             kill_while_starting(&broker, &settings, random.milliseconds(60));
         }
+        expect_no_problem(&broker.data());
         let since = Instant::now();
         broker.start_again(&settings);
         slowest = slowest.max(since.elapsed().as_millis());

@@ -13,6 +13,7 @@ use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::{Client, decode_response};
 use super::support::requests::{Topic, batches, fetch, fetch_request, produce_at, produce_request, values};
+use super::verify::expect_no_problem;
 use super::{files_in, logical_bytes, rounds, wait_until};
 
 const EARLIEST: i64 = -2;
@@ -171,6 +172,7 @@ fn kills_while_segments_are_deleted_leave_a_log_without_a_hole() {
             std::thread::sleep(moment);
             broker.kill();
         });
+        expect_no_problem(&broker.data());
         broker.start_again(&settings);
         let mut client = Client::connect(broker.address());
         let log_start = earliest(&mut client, &topic);

@@ -11,6 +11,7 @@ use super::support::broker::Broker;
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::Topic;
+use super::verify::expect_no_problem;
 use super::{files_in, logical_bytes, rounds};
 
 const SETTINGS: [&str; 1] = ["log.segment.bytes=1048576"];
@@ -87,6 +88,7 @@ fn a_stop_under_load_loses_nothing_and_answers_what_it_took() {
         let (status, took) = stopped.expect("it was stopped");
         assert_eq!(status.code(), Some(0), "{}", broker.log());
         assert_settled(&broker.data());
+        expect_no_problem(&broker.data());
         let before = broker.log().len();
         broker.start_again(&SETTINGS);
         check_acknowledged(&producers, broker.address(), &topic, &mut checked);
@@ -120,6 +122,7 @@ fn a_stop_that_is_killed_halfway_loses_nothing() {
             std::thread::sleep(then);
             broker.kill();
         });
+        expect_no_problem(&broker.data());
         clean += usize::from(broker.data().join(".kafka_cleanshutdown").exists());
         broker.start_again(&SETTINGS);
         check_acknowledged(&producers, broker.address(), &topic, &mut checked);

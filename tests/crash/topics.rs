@@ -15,6 +15,7 @@ use super::support::broker::{self, Broker};
 use super::support::random::Random;
 use super::support::raw::Client;
 use super::support::requests::{self, Topic, create_request, new_name, text};
+use super::verify::expect_no_problem;
 use super::{entries_of, kill_while_starting, rounds};
 
 const ROUNDS: usize = 6;
@@ -178,6 +179,7 @@ fn a_topic_is_whole_or_gone_after_a_kill_and_no_id_is_given_twice() {
         for _ in 0..moments.below(3) {
             kill_while_starting(&broker, &["num.partitions=4"], moments.milliseconds(60));
         }
+        expect_no_problem(&broker.data());
         broker.start_again(&["num.partitions=4"]);
         assert_eq!(cluster_id(&broker), cluster);
         churn.check(&broker);

@@ -22,6 +22,12 @@ fn verify(arguments: &[&str]) -> (i32, String, String) {
     (status.code().expect("it exits"), text(stdout), text(stderr))
 }
 
+/// What a broker left, however it ended, has no problem.
+pub fn expect_no_problem(data: &Path) {
+    let (code, output, errors) = verify(&[data.to_str().expect("a path is text")]);
+    assert_eq!((code, errors.as_str()), (0, ""), "{output}");
+}
+
 /// A partition of several segments, written by an idempotent producer and by one that compresses; its topic's name.
 fn filled() -> (Broker, String) {
     let broker = Broker::start_ours(&SETTINGS);
