@@ -178,7 +178,13 @@ impl Connection {
             return Ok(());
         }
         match self.input.fill(&self.stream, &self.budget) {
-            Ok(0) => Err(End::Closed),
+            Ok(0) => {
+                // Perhaps it only has nothing more to say. Kafka does not look before it has answered.
+                let patience = self.last_activity + self.idle_time_max;
+                let answered = tokio::time::timeout_at(patience, self.answer_waiting()).await;
+                answered.unwrap_or(Err(End::Idle))?;
+                Err(End::Closed)
+            }
             Ok(_) => {
                 self.last_activity = Instant::now();
                 self.use_share(0);

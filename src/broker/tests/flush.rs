@@ -118,6 +118,27 @@ async fn acknowledgements_and_readers_wait_for_the_sync_and_share_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_nothing_more_to_say_gets_the_answers_that_wait_for_the_disk() {
+    let data = tempfile::tempdir().unwrap();
+    let (broker, safe) = broker(&data).await;
+    let mut stream = connect(&broker).await;
+    {
+        let _held = safe.log_in_tests().hold_syncs();
+        let frames = [produce(1, "safe", 1, 20_000, "a"), produce(2, "safe", -1, 20_000, "b")];
+        stream.write_all(&frames.concat()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        until_appended(&safe, 2).await;
+        round_trip(&broker).await;
+    }
+    for (expected, offset) in [(1, 0), (2, 1)] {
+        let (id, body) = answer(&mut stream).await;
+        assert_eq!((id, produced(body)), (expected, (NONE, offset)));
+    }
+    assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "then it is closed");
+    broker.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_waited_for_the_disk_does_not_wait_for_a_turn_to_recompress() {
     let data = tempfile::tempdir().unwrap();
     let (broker, safe) = broker(&data).await;
