@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::record::{BatchBuilder, Compression};
-use crate::storage::tests::{Disk, NOW, append, batch_at, epoch, produced};
-use crate::types::TimestampMs;
+use crate::storage::tests::{Disk, NOW, append, batch_at, epoch};
+use crate::types::{ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use bytes::Bytes;
 use std::fs;
 
@@ -34,6 +34,13 @@ pub(super) fn compressed(time: i64, codec: Compression) -> Bytes {
     builder.build()
 }
 
+/// A record of an idempotent producer. No two batches have the same largest time: to a time index they would be the same.
+fn idempotent(time: i64, sequence: i32) -> Bytes {
+    let mut builder = BatchBuilder::new(Offset(0)).producer(ProducerId(7), ProducerEpoch(0), Sequence(sequence));
+    builder.append(TimestampMs(time), None, Some(b"value"), &[]);
+    builder.build()
+}
+
 /// How the log below was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -60,7 +67,7 @@ pub(super) fn left(end: End) -> Disk {
         }
     }
     for i in 0..3 {
-        append(&log, &[produced(7, 0, i, 1)]);
+        append(&log, &[idempotent(NOW.0 + 100 + i64::from(i), i)]);
     }
     match end {
         End::Clean => directory.close(&[log]).unwrap(),

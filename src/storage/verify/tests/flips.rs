@@ -134,6 +134,22 @@ fn flips_that_nothing_contradicts_are_not_found() {
     assert_eq!(findings(disk.root.path()).0.len(), lost, "epoch 2 before epoch 3");
 }
 
+#[test]
+fn a_time_entry_that_names_another_batch_of_the_same_time_is_as_true() {
+    let disk = Disk::new(1 << 20);
+    let (directory, log) = disk.open();
+    log.lock().assign_epoch(epoch(3)).unwrap();
+    (0..2).for_each(|_| drop(append(&log, &[batch_at(NOW.0, 1, 20)])));
+    directory.close(&[log]).unwrap();
+    let disk = format(disk);
+    let path = &disk.files(".timeindex")[0];
+    let mut bytes = fs::read(path).unwrap();
+    assert_eq!(bytes.len(), 12);
+    bytes[11] ^= 1;
+    fs::write(path, bytes).unwrap();
+    assert_eq!(findings(disk.root.path()).0, []);
+}
+
 /// What a log hands out: all batches from its start on, or up to an error.
 fn read_all(log: &crate::storage::Log) -> Vec<u8> {
     let mut all = Vec::new();
