@@ -25,7 +25,9 @@ fn verify(arguments: &[&str]) -> (i32, String, String) {
 /// What a broker left, however it ended, has no problem.
 pub fn expect_no_problem(data: &Path) {
     let (code, output, errors) = verify(&[data.to_str().expect("a path is text")]);
-    assert_eq!((code, errors.as_str()), (0, ""), "{output}");
+    // Of a large directory it says how far it is.
+    let complaints: Vec<&str> = errors.lines().filter(|line| !line.ends_with(" MiB")).collect();
+    assert_eq!((code, complaints), (0, vec![]), "{output}");
 }
 
 /// A partition of several segments, written by an idempotent producer and by one that compresses; its topic's name.
