@@ -8,7 +8,7 @@ use crate::storage::Error;
 use crate::storage::segment::is_possible;
 use crate::types::{Offset, PartitionIndex, TopicName, TopicPartition};
 use std::collections::HashMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +34,12 @@ fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     path.with_file_name(name)
+}
+
+/// Makes what is in a file last, but for its name.
+pub(super) fn sync_file(disk: &Disk, path: &Path) -> Result<(), Error> {
+    let file = File::open(path).map_err(Error::io("open", path))?;
+    disk.sync_data(&file).map_err(Error::io("sync", path))
 }
 
 /// Makes creations, renames and removals in a folder last.

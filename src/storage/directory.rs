@@ -18,30 +18,27 @@ use crate::runtime::{Clock, Disk};
 use crate::storage::ballast::Ballast;
 use crate::storage::boot::{self, BootRecord};
 use crate::storage::files::FileCache;
+use crate::storage::lock;
 use crate::storage::log::{Identity, Log, Shared};
 use crate::storage::offsets::CheckpointFiles;
+use crate::storage::partition_folder::{self, FoundPartition};
 use crate::storage::properties::{self, FormattedBy, MetaProperties};
 use crate::storage::recovery::{self, LastStop, Opening};
 use crate::storage::room::Room;
 use crate::storage::{Allocation, Error, Transactions, Tuning, checkpoint, transactions};
-use crate::types::{BrokerId, ClusterId, Offset, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
+use crate::types::{BrokerId, ClusterId, Offset, TimestampMs, TopicId, TopicPartition};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-const LOCK: &str = ".lock";
 pub(super) const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
-pub(super) const PARTITION_METADATA: &str = "partition.metadata";
 pub(super) const DELETE: &str = "-delete";
 const STRAY: &str = "-stray";
-/// The folder of the cluster's metadata, which is no topic's partition.
-pub(super) const METADATA_FOLDER: &str = "__cluster_metadata-0";
 /// More logs than this are synced together first. Measured with 2,000 logs: 6 ms each one by one.
 const SYNC_ONE_BY_ONE_MAX: usize = 8;
 const FILE_NAME_BYTES_MAX: usize = 255;
@@ -74,17 +71,6 @@ pub struct DataDirectory {
     ballast: Mutex<Ballast>,
 }
 
-/// A partition's folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundPartition {
-    /// Which partition its name says it is.
-    pub topic_partition: TopicPartition,
-    /// The topic's id; `None` when a crash came before it was written.
-    pub topic_id: Option<TopicId>,
-    /// The folder.
-    pub path: PathBuf,
-}
-
 impl DataDirectory {
     /// Opens or creates a directory, locks it and reads whose it is.
     ///
@@ -108,7 +94,7 @@ impl DataDirectory {
     /// As [`open`](DataDirectory::open).
     pub fn open_on(disk: Disk, path: &Path, node_id: BrokerId, tuning: Tuning) -> Result<DataDirectory, Error> {
         disk.create_folders(path).map_err(Error::io("create", path))?;
-        let lock = lock(path)?;
+        let lock = lock::exclusive(path)?;
         let meta = MetaProperties::read(&path.join(properties::FILE_NAME))?;
         if let Some(meta) = &meta
             && meta.node_id != node_id
@@ -209,7 +195,7 @@ impl DataDirectory {
     /// # Errors
     /// A folder cannot be read.
     pub fn partitions(&self) -> Result<Vec<FoundPartition>, Error> {
-        partitions(&self.path)
+        partition_folder::partitions(&self.path)
     }
 
     /// Opens the log of a partition: recovers what is there, or creates it.
@@ -264,8 +250,8 @@ impl DataDirectory {
             self.offsets.lock().forget(disk, topic_partition, &self.path)?;
             disk.create_folder(&folder).map_err(Error::io("create", &folder))?;
         }
-        match read_topic_id(&folder)? {
-            None => write_topic_id(disk, &folder, topic_id)?,
+        match partition_folder::read_topic_id(&folder)? {
+            None => partition_folder::write_topic_id(disk, &folder, topic_id)?,
             Some(found) if found == topic_id => {}
             Some(found) => return Err(Error::OtherTopic { path: folder, found, expected: topic_id }),
         }
@@ -352,7 +338,7 @@ impl DataDirectory {
         self.unopened.lock().remove(topic_partition);
         self.withheld.lock().remove(topic_partition);
         let folder = self.path.join(topic_partition.to_string());
-        if !folder.exists() || read_topic_id(&folder)?.is_some_and(|found| found != topic_id) {
+        if !folder.exists() || partition_folder::read_topic_id(&folder)?.is_some_and(|found| found != topic_id) {
             return Ok(());
         }
         let renamed = self.rename(&folder, topic_partition, DELETE)?;
@@ -480,7 +466,7 @@ impl DataDirectory {
     }
 
     fn remove_leftovers(&self) -> Result<(), Error> {
-        for name in folders(&self.path)?.iter().filter(|name| name.ends_with(DELETE)) {
+        for name in partition_folder::folders(&self.path)?.iter().filter(|name| name.ends_with(DELETE)) {
             let path = self.path.join(name);
             info!(path = %path.display(), "removing what is left of a deleted partition");
             self.shared.disk.remove_folder(&path).map_err(Error::io("remove", &path))?;
@@ -507,69 +493,6 @@ fn refuse(folder: &Path, left: Transactions) -> Result<(), Error> {
     }
 }
 
-/// The partitions that have a folder in a directory.
-pub(super) fn partitions(directory: &Path) -> Result<Vec<FoundPartition>, Error> {
-    let mut found = Vec::new();
-    for name in folders(directory)? {
-        if name == METADATA_FOLDER {
-            continue;
-        }
-        if let Some(topic_partition) = parse_folder_name(&name) {
-            let path = directory.join(&name);
-            let topic_id = read_topic_id(&path)?;
-            found.push(FoundPartition { topic_partition, topic_id, path });
-        }
-    }
-    Ok(found)
-}
-
-/// The names of the folders in a directory, in order.
-pub(super) fn folders(directory: &Path) -> Result<Vec<String>, Error> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
-        let entry = entry.map_err(Error::io("list", directory))?;
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            names.extend(entry.file_name().into_string());
-        }
-    }
-    names.sort_unstable();
-    Ok(names)
-}
-
-/// Locks a directory against other processes, ours and Kafka's.
-pub(super) fn lock(path: &Path) -> Result<File, Error> {
-    let lock_path = path.join(LOCK);
-    let options = File::options().create(true).truncate(false).write(true).open(&lock_path);
-    let file = options.map_err(Error::io("open", &lock_path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", &lock_path)(error)),
-    }
-    match rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Err(Error::Locked { path: path.into() }),
-        other => other.map(|()| file).map_err(|error| Error::io("lock", &lock_path)(error.into())),
-    }
-}
-
-/// Keeps others from changing a directory, for one who only looks; `None` when it was never locked.
-pub(super) fn lock_shared(path: &Path) -> Result<Option<File>, Error> {
-    let lock_path = path.join(LOCK);
-    let file = match File::open(&lock_path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(Error::io("open", &lock_path))?,
-    };
-    match file.try_lock_shared() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
-        Err(TryLockError::Error(error)) => return Err(Error::io("lock", &lock_path)(error)),
-    }
-    match rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::NonBlockingLockShared) {
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Err(Error::Locked { path: path.into() }),
-        other => other.map(|()| Some(file)).map_err(|error| Error::io("lock", &lock_path)(error.into())),
-    }
-}
-
 /// File systems on which a store through a map could fail although its blocks were allocated: they copy on write, or
 /// the blocks are on another machine. By the numbers of `linux/magic.h`.
 const NEVER_MAPPED: [(u64, &str); 9] = [
@@ -589,40 +512,4 @@ fn allocation_for(path: &Path, wanted: Allocation) -> Allocation {
     let Some((_, name)) = NEVER_MAPPED.iter().find(|(magic, _)| *magic == kind) else { return wanted };
     info!(path = %path.display(), file_system = name, "appends use positioned writes, without a memory map");
     Allocation::Never
-}
-
-/// Which partition's folder bears this name.
-pub(super) fn parse_folder_name(name: &str) -> Option<TopicPartition> {
-    let (topic, partition) = name.rsplit_once('-')?;
-    let partition = partition.parse().ok().filter(|p: &i32| *p >= 0)?;
-    let parsed = TopicPartition { topic: TopicName::new(topic).ok()?, partition: PartitionIndex(partition) };
-    // Not `topic-007`, nor `topic-+7`.
-    (parsed.to_string() == name).then_some(parsed)
-}
-
-/// The id in a partition's folder; an empty file is what a power cut leaves of one.
-pub(super) fn read_topic_id(folder: &Path) -> Result<Option<TopicId>, Error> {
-    let path = folder.join(PARTITION_METADATA);
-    let Some(text) = checkpoint::read_text(&path)? else { return Ok(None) };
-    let value = |key: &str| text.lines().find_map(|line| line.split_once(':').filter(|(k, _)| *k == key)).map(|l| l.1);
-    match value("version").map(|v| v.trim().parse::<i64>()) {
-        None if text.trim_matches(['\0', '\n']).is_empty() => return Ok(None),
-        Some(Ok(0)) => {}
-        Some(Ok(found)) => return Err(Error::NewerFormat { path, found, known: 0 }),
-        Some(Err(_)) | None => return Err(Error::Corrupt { path, what: "no version".into() }),
-    }
-    let id = value("topic_id").and_then(|id| id.trim().parse().ok());
-    id.map(Some).ok_or(Error::Corrupt { path, what: "no topic_id".into() })
-}
-
-fn write_topic_id(disk: &Disk, folder: &Path, topic_id: TopicId) -> Result<(), Error> {
-    let text = format!("version: 0\ntopic_id: {topic_id}\n");
-    checkpoint::replace_unsynced(disk, &folder.join(PARTITION_METADATA), text.as_bytes())
-}
-
-/// Makes the id of a partition's folder last, but for its name.
-pub(super) fn sync_topic_id(disk: &Disk, folder: &Path) -> Result<(), Error> {
-    let path = folder.join(PARTITION_METADATA);
-    let file = File::open(&path).map_err(Error::io("open", &path))?;
-    disk.sync_data(&file).map_err(Error::io("sync", &path))
 }

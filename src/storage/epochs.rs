@@ -12,7 +12,6 @@ use crate::runtime::Disk;
 use crate::storage::Error;
 use crate::storage::checkpoint;
 use crate::types::{LeaderEpoch, Offset};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use tracing::warn;
@@ -162,8 +161,7 @@ impl LeaderEpochs {
             self.save()?;
         }
         if self.is_saved && !self.is_synced {
-            let file = File::open(&self.path).map_err(Error::io("open", &self.path))?;
-            self.disk.sync_data(&file).map_err(Error::io("sync", &self.path))?;
+            checkpoint::sync_file(&self.disk, &self.path)?;
             self.path.parent().map_or(Ok(()), |folder| checkpoint::sync_folder(&self.disk, folder))?;
             self.is_synced = true;
         }

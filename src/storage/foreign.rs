@@ -10,8 +10,10 @@
 
 use crate::record::{BatchInfo, BatchView, HEADER_BYTES};
 use crate::runtime::Disk;
-use crate::storage::directory::{self, CLEAN_SHUTDOWN, FoundPartition, METADATA_FOLDER};
+use crate::storage::directory::CLEAN_SHUTDOWN;
+use crate::storage::lock;
 use crate::storage::offsets::CheckpointFiles;
+use crate::storage::partition_folder::{self, CLUSTER_METADATA, FoundPartition};
 use crate::storage::properties::{FILE_NAME, FormattedBy, MetaProperties};
 use crate::storage::{Error, Transactions, checkpoint, segment, transactions};
 use crate::types::{BrokerId, ClusterId, Offset};
@@ -68,7 +70,7 @@ impl KafkaDirectory {
     /// As `open`; and another process uses it.
     pub fn open_to_change(path: &Path) -> Result<KafkaDirectory, Error> {
         let directory = KafkaDirectory::open(path)?;
-        let lock = directory::lock(path)?;
+        let lock = lock::exclusive(path)?;
         Ok(KafkaDirectory { _lock: Some(lock), ..directory })
     }
 
@@ -87,7 +89,7 @@ impl KafkaDirectory {
     /// # Errors
     /// What an earlier attempt left cannot be removed.
     pub fn room_for_metadata(&self) -> Result<PathBuf, Error> {
-        let room = self.path.join(format!("{METADATA_FOLDER}.tmp"));
+        let room = self.path.join(format!("{CLUSTER_METADATA}.tmp"));
         if room.exists() {
             self.disk.remove_folder(&room).map_err(Error::io("remove", &room))?;
         }
@@ -99,7 +101,7 @@ impl KafkaDirectory {
     /// # Errors
     /// A folder cannot be read.
     pub fn partitions(&self) -> Result<Vec<FoundPartition>, Error> {
-        directory::partitions(&self.path)
+        partition_folder::partitions(&self.path)
     }
 
     /// What transactions left in a partition.
@@ -164,7 +166,7 @@ impl KafkaDirectory {
     /// # Errors
     /// Something cannot be renamed or written.
     pub fn take_over(self) -> Result<(), Error> {
-        let (metadata, kept) = (self.path.join(METADATA_FOLDER), self.path.join(KEPT_METADATA_FOLDER));
+        let (metadata, kept) = (self.path.join(CLUSTER_METADATA), self.path.join(KEPT_METADATA_FOLDER));
         if kept.exists() {
             // What is there under the first name is ours, of an attempt that was cut off.
             if metadata.exists() {
@@ -174,7 +176,7 @@ impl KafkaDirectory {
             self.disk.rename(&metadata, &kept).map_err(Error::io("rename", &metadata))?;
             checkpoint::sync_folder(&self.disk, &self.path)?;
         }
-        let made = self.path.join(format!("{METADATA_FOLDER}.tmp"));
+        let made = self.path.join(format!("{CLUSTER_METADATA}.tmp"));
         self.disk.rename(&made, &metadata).map_err(Error::io("rename", &made))?;
         checkpoint::sync_folder(&self.disk, &self.path)?;
         let meta = MetaProperties { formatted_by: FormattedBy::Us, ..self.meta };
@@ -183,7 +185,7 @@ impl KafkaDirectory {
 
     fn metadata_folder(&self) -> PathBuf {
         let kept = self.path.join(KEPT_METADATA_FOLDER);
-        if kept.exists() { kept } else { self.path.join(METADATA_FOLDER) }
+        if kept.exists() { kept } else { self.path.join(CLUSTER_METADATA) }
     }
 }
 

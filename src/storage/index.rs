@@ -10,7 +10,7 @@
 
 use crate::record::BatchInfo;
 use crate::runtime::Disk;
-use crate::storage::Error;
+use crate::storage::{Error, checkpoint};
 use crate::types::{Offset, TimestampMs};
 use std::fs::{self, File};
 use std::io;
@@ -151,8 +151,8 @@ impl Index {
     /// The same, and makes the contents last; not the names.
     pub(super) fn write_synced(&self, disk: &Disk, offsets: &Path, times: &Path) -> Result<(), Error> {
         self.write(disk, offsets, times)?;
-        sync(disk, offsets)?;
-        sync(disk, times)
+        checkpoint::sync_file(disk, offsets)?;
+        checkpoint::sync_file(disk, times)
     }
 
     /// The same; where there is no room, they are made when somebody needs them.
@@ -282,12 +282,6 @@ fn cut(disk: &Disk, path: &Path, length: u64) -> Result<(), Error> {
             file.and_then(|file| disk.set_length(&file, length)).map_err(Error::io("cut", path))
         }
     }
-}
-
-/// Makes the contents of an index file last.
-pub(super) fn sync(disk: &Disk, path: &Path) -> Result<(), Error> {
-    let file = File::open(path).map_err(Error::io("open", path))?;
-    disk.sync_data(&file).map_err(Error::io("sync", path))
 }
 
 fn read_or_nothing(path: &Path) -> Result<Vec<u8>, Error> {

@@ -10,8 +10,10 @@
 //! Source: Kafka's `LogManager`, `UnifiedLog.parseTopicPartitionName`, `BootstrapDirectory`.
 
 use crate::runtime::Disk;
-use crate::storage::directory::{self, CLEAN_SHUTDOWN, FoundPartition, METADATA_FOLDER};
+use crate::storage::directory::{self, CLEAN_SHUTDOWN};
 use crate::storage::foreign::KEPT_METADATA_FOLDER;
+use crate::storage::lock;
+use crate::storage::partition_folder::{self, CLUSTER_METADATA, FoundPartition};
 use crate::storage::properties::{FILE_NAME, FormattedBy, MetaProperties};
 use crate::storage::{Error, ballast, boot, checkpoint, recovery};
 use crate::types::{BrokerId, ClusterId, TopicId};
@@ -44,7 +46,7 @@ impl StoppedDirectory {
         if meta.formatted_by == FormattedBy::Kafka {
             return Err(unreleasable("it is one of Apache Kafka's already"));
         }
-        let lock = directory::lock(path)?;
+        let lock = lock::exclusive(path)?;
         if !path.join(CLEAN_SHUTDOWN).exists() {
             return Err(unreleasable(
                 "its broker was not stopped in order: start and stop `klamm serve` there once more",
@@ -71,7 +73,7 @@ impl StoppedDirectory {
 
     /// Where the metadata log is.
     pub fn metadata_folder(&self) -> PathBuf {
-        self.path.join(METADATA_FOLDER)
+        self.path.join(CLUSTER_METADATA)
     }
 
     /// The partitions that have a folder.
@@ -79,7 +81,7 @@ impl StoppedDirectory {
     /// # Errors
     /// A folder cannot be read.
     pub fn partitions(&self) -> Result<Vec<FoundPartition>, Error> {
-        directory::partitions(&self.path)
+        partition_folder::partitions(&self.path)
     }
 
     /// Makes the directory one of Kafka's, whose controller will begin with the records in `bootstrap`.
@@ -96,7 +98,7 @@ impl StoppedDirectory {
         let (directory_id, formatted_by) = (Some(self.directory_id), FormattedBy::Kafka);
         let meta = MetaProperties { directory_id, formatted_by, ..self.meta.clone() };
         meta.write(&self.disk, &self.path.join(FILE_NAME))?;
-        self.put_away(METADATA_FOLDER)
+        self.put_away(CLUSTER_METADATA)
     }
 
     fn put_away(&self, name: &str) -> Result<(), Error> {
@@ -104,7 +106,7 @@ impl StoppedDirectory {
         if !from.exists() {
             return Ok(());
         }
-        let to = self.path.join(format!("{METADATA_FOLDER}.{}{}", Uuid::new_v4().simple(), directory::DELETE));
+        let to = self.path.join(format!("{CLUSTER_METADATA}.{}{}", Uuid::new_v4().simple(), directory::DELETE));
         self.disk.rename(&from, &to).map_err(Error::io("rename", &from))?;
         checkpoint::sync_folder(&self.disk, &self.path)
     }

@@ -11,10 +11,10 @@
 //! Source: Kafka's `UnifiedLog.flush`, which moves the recovery point with each sync and has recovery read the segment that
 //! holds it from its start.
 
-use crate::storage::index::{self, SavedIndex, Unsaved};
+use crate::storage::index::{SavedIndex, Unsaved};
 use crate::storage::log::Log;
 use crate::storage::segment::{self, Segment};
-use crate::storage::{Error, Place, Positions, checkpoint, directory, recovery, snapshot};
+use crate::storage::{Error, Place, Positions, checkpoint, partition_folder, recovery, snapshot};
 use crate::types::{Offset, TimestampMs, TopicPartition};
 use std::fs::File;
 use std::io;
@@ -119,8 +119,7 @@ impl Log {
         }
         drop(snapshots);
         for path in [path(segment::INDEX), path(segment::TIME_INDEX), snapshot_path] {
-            let file = File::open(&path).map_err(Error::io("open", &path))?;
-            disk.sync_data(&file).map_err(Error::io("sync", &path))?;
+            checkpoint::sync_file(disk, &path)?;
         }
         Ok(())
     }
@@ -173,7 +172,7 @@ impl Log {
                 segment.release_file();
             }
             for ending in [segment::INDEX, segment::TIME_INDEX] {
-                match index::sync(&self.shared.disk, &segment.path(&folder, ending)) {
+                match checkpoint::sync_file(&self.shared.disk, &segment.path(&folder, ending)) {
                     // It was retention, again.
                     Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
                     other => other?,
@@ -186,8 +185,8 @@ impl Log {
     fn sync_active_index(&self) -> Result<(), Error> {
         let (folder, segments) = (self.folder(), self.segments.load());
         let active = segments.last().expect("a log has an active segment");
-        index::sync(&self.shared.disk, &active.path(&folder, segment::INDEX))?;
-        index::sync(&self.shared.disk, &active.path(&folder, segment::TIME_INDEX))
+        checkpoint::sync_file(&self.shared.disk, &active.path(&folder, segment::INDEX))?;
+        checkpoint::sync_file(&self.shared.disk, &active.path(&folder, segment::TIME_INDEX))
     }
 
     /// Syncs the names of what was created.
@@ -195,7 +194,7 @@ impl Log {
         let folder = self.folder();
         if self.folder_unsynced.load(Ordering::Acquire) {
             // Without its id the folder would be taken for that of a later topic of this name.
-            directory::sync_topic_id(&self.shared.disk, &folder)?;
+            checkpoint::sync_file(&self.shared.disk, &folder.join(partition_folder::METADATA))?;
         }
         // Cleared first: a roll after this is above what is synced now.
         if self.names_unsynced.swap(false, Ordering::AcqRel) {

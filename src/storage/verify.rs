@@ -18,7 +18,7 @@ mod tests;
 use crate::storage::boot::{self, BootRecord};
 use crate::storage::properties::{self, FormattedBy, MetaProperties};
 use crate::storage::recovery::LastStop;
-use crate::storage::{Error, checkpoint, directory, offsets};
+use crate::storage::{Error, checkpoint, directory, lock, offsets, partition_folder};
 use crate::types::{Offset, TopicId, TopicPartition};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -158,7 +158,7 @@ impl Verifier {
     /// # Errors
     /// It is in use; it is no data directory, or one of a newer format; the system refuses.
     pub fn open(path: &Path) -> Result<Verifier, Error> {
-        let lock = directory::lock_shared(path)?;
+        let lock = lock::shared(path)?;
         let meta_path = path.join(properties::FILE_NAME);
         let meta = MetaProperties::read(&meta_path)?.ok_or_else(|| Error::Corrupt {
             path: meta_path,
@@ -178,12 +178,12 @@ impl Verifier {
             cleaned: read(offsets::CLEANED),
         };
         let mut folders = BTreeMap::new();
-        for name in directory::folders(path)? {
+        for name in partition_folder::folders(path)? {
             // Ours has another format, which the broker checks at each start; Kafka's is a log like others.
-            if name == directory::METADATA_FOLDER && meta.formatted_by == FormattedBy::Us {
+            if name == partition_folder::CLUSTER_METADATA && meta.formatted_by == FormattedBy::Us {
                 continue;
             }
-            if let Some(topic_partition) = directory::parse_folder_name(&name) {
+            if let Some(topic_partition) = partition_folder::parse_folder_name(&name) {
                 folders.insert(topic_partition, path.join(name));
             }
         }
@@ -259,10 +259,10 @@ impl Verifier {
     fn compare_topic_ids(&self, reports: &mut Reports<'_>) {
         let mut ids: HashMap<&str, (TopicId, &TopicPartition)> = HashMap::new();
         for (topic_partition, folder) in &self.folders {
-            let Ok(Some(id)) = directory::read_topic_id(folder) else { continue };
+            let Ok(Some(id)) = partition_folder::read_topic_id(folder) else { continue };
             let (first_id, first) = *ids.entry(topic_partition.topic.as_str()).or_insert((id, topic_partition));
             if first_id != id {
-                let path = folder.join(directory::PARTITION_METADATA);
+                let path = folder.join(partition_folder::METADATA);
                 let what = format!("the topic's id is {id} here, and {first_id} in {first}");
                 reports.tell(Finding::problem(&path, what));
             }

@@ -5,7 +5,7 @@ use super::segment::{self as one_segment, Sequence};
 use super::{Finding, Reports, Tally, Weight, reason};
 use crate::storage::recovery::LastStop;
 use crate::storage::segment::{self, DELETED};
-use crate::storage::{Error, directory, offsets, snapshot};
+use crate::storage::{Error, offsets, partition_folder, snapshot};
 use crate::types::{Offset, TopicPartition};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -98,8 +98,8 @@ fn offsets_of(names: &[String], ending: &str) -> Vec<Offset> {
 }
 
 fn tell_topic_id(known: &Known<'_>, reports: &mut Reports<'_>) {
-    let path = known.folder.join(directory::PARTITION_METADATA);
-    match directory::read_topic_id(known.folder) {
+    let path = known.folder.join(partition_folder::METADATA);
+    match partition_folder::read_topic_id(known.folder) {
         Ok(Some(_)) => {}
         Ok(None) => reports.tell(Finding::new(known.weight_of_leftovers(), &path, "there is no topic id")),
         Err(error) => reports.tell(Finding::problem(&path, reason(&error))),
