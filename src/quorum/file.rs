@@ -162,11 +162,6 @@ pub(super) struct Prepared {
     path: PathBuf,
 }
 
-/// Whether the disk, or the quota, is full.
-pub(super) fn is_full(e: &io::Error) -> bool {
-    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
 /// Appends a frame.
 pub(super) fn push_frame(out: &mut Vec<u8>, payload: &[u8]) -> io::Result<()> {
     let length = u32::try_from(payload.len()).map_err(io::Error::other)?.to_be_bytes();

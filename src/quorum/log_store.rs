@@ -18,12 +18,12 @@
 
 use super::engine::{Engine, Entry, FORMAT, LogId, StorageError, StorageIOError, Vote};
 use super::error::Error;
-use super::file::{Folder, Prepared, frame_after, is_full, push_frame, read_frame};
+use super::file::{Folder, Prepared, frame_after, push_frame, read_frame};
 use super::supervision::Lifeline;
+use crate::runtime::{cannot_allocate, is_disk_full};
 use openraft::storage::{LogFlushed, LogState, RaftLogStorage};
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftLogReader};
 use parking_lot::Mutex;
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -141,7 +141,7 @@ impl Log {
         }
         let length = bytes.saturating_add(RESERVE_BYTES);
         match self.reserve_exactly(length) {
-            Err(e) if is_full(&e) => self.reserve_exactly(bytes),
+            Err(e) if is_disk_full(&e) => self.reserve_exactly(bytes),
             other => other,
         }
     }
@@ -150,7 +150,7 @@ impl Log {
         match self.folder.disk().reserve(&self.file, self.end, length) {
             Ok(()) => self.reserved_end = self.end + length,
             // Then a full disk shows when it is written to.
-            Err(e) if matches!(Errno::from_io_error(&e), Some(Errno::OPNOTSUPP | Errno::NOSYS)) => {}
+            Err(e) if cannot_allocate(&e) => {}
             Err(e) => return Err(e),
         }
         Ok(())
@@ -192,7 +192,7 @@ impl Log {
         // Until the rename nothing has changed, and entries that come back at the next start do no harm.
         match self.folder.prepare(LOG, &bytes) {
             Ok(prepared) => self.write(|log| log.put(prepared, bytes.len() as u64)),
-            Err(e) if is_full(&e) => {
+            Err(e) if is_disk_full(&e) => {
                 warn!(error = %e, "no room to shorten the metadata log");
                 Ok(())
             }

@@ -9,10 +9,10 @@
 use super::engine::{Change, Engine, Entry, FORMAT, LogId, Membership, Snapshot, SnapshotMeta, StorageError};
 use super::engine::{StorageIOError, Verdict};
 use super::error::Error;
-use super::file::is_full;
 use super::snapshot_store::{SnapshotStore, Taken};
 use super::supervision::{Failure, Lifeline};
 use crate::metadata::ClusterImage;
+use crate::runtime::is_disk_full;
 use arc_swap::ArcSwap;
 use openraft::storage::RaftStateMachine;
 use openraft::{AnyError, EntryPayload, OptionalSend, RaftSnapshotBuilder};
@@ -203,7 +203,7 @@ impl RaftSnapshotBuilder<Engine> for SnapshotBuilder {
                 Ok(Snapshot { meta, snapshot: Box::new(data) })
             });
             match built.await.expect("the build neither panicked nor was cancelled") {
-                Err(e) if is_full(&e) => warn!(error = %e, "no room for a metadata snapshot"),
+                Err(e) if is_disk_full(&e) => warn!(error = %e, "no room for a metadata snapshot"),
                 built => break built,
             }
             tokio::time::sleep(FULL_DISK_PAUSE).await;

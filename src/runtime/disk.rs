@@ -10,7 +10,7 @@
 //! Reads do not pass here: they change nothing, and files are damaged by tests where they lie.
 
 use rustix::fs::FallocateFlags;
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, IoSlice};
@@ -307,6 +307,16 @@ impl Disk {
             free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
         })
     }
+}
+
+/// Whether a failure means that the disk, or the quota, is full.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether it means that the file system does not know how to allocate.
+pub fn cannot_allocate(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::NOSYS))
 }
 
 fn fallocate(file: &File, flags: FallocateFlags, from: u64, length: u64) -> io::Result<()> {

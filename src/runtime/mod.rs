@@ -7,7 +7,7 @@ mod outgoing;
 mod polled;
 
 pub use clock::Clock;
-pub use disk::{Change, Disk, DiskWatcher, Space};
+pub use disk::{Change, Disk, DiskWatcher, Space, cannot_allocate, is_disk_full};
 pub use file_slice::FileSlice;
 pub use outgoing::{Mark, Next, Outgoing, Splices};
 pub use polled::polled;

@@ -8,7 +8,7 @@
 
 use crate::config::{LogConfig, TimestampType};
 use crate::record::{self, BatchInfo, HEADER_BYTES};
-use crate::storage::error::is_disk_full;
+use crate::runtime::is_disk_full;
 use crate::storage::index::{self, Index};
 use crate::storage::log::{self, Log, State};
 use crate::storage::producers::{ProducerRefusal, Verdict};

@@ -3,6 +3,7 @@
 //! Invariants: a failed write or sync takes the log offline, and every later call says `Offline`; a full disk that was
 //! noticed before any byte was written does not.
 
+use crate::runtime::is_disk_full;
 use crate::storage::Transactions;
 use crate::types::{BrokerId, Offset, TopicId, TopicPartition};
 use std::io;
@@ -142,10 +143,6 @@ impl Error {
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
-}
-
-pub(super) fn is_disk_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Why nothing was read.

@@ -7,9 +7,8 @@
 //!
 //! Source: Kafka's `UnifiedLog.deleteOldSegments`. Called by a maintenance task where blocking is allowed.
 
-use crate::runtime::Disk;
+use crate::runtime::{Disk, is_disk_full};
 use crate::storage::appender::Appender;
-use crate::storage::error::is_disk_full;
 use crate::storage::log::Log;
 use crate::storage::segment::{self, Segment};
 use crate::storage::{Error, ReadError, recovery};

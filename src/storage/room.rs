@@ -10,8 +10,7 @@
 //!
 //! Called under a log's append lock; its own lock is a leaf.
 
-use crate::runtime::{Disk, Space};
-use crate::storage::error::is_disk_full;
+use crate::runtime::{Disk, Space, is_disk_full};
 use crate::types::TimestampMs;
 use parking_lot::Mutex;
 use std::io;

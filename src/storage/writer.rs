@@ -9,15 +9,13 @@
 //!
 //! Where the file system refuses to allocate, there is no map, and positioned writes extend the file.
 
-use crate::runtime::Disk;
+use crate::runtime::{Disk, cannot_allocate, is_disk_full};
 use crate::storage::Allocation;
-use crate::storage::error::is_disk_full;
 use crate::storage::log::Shared;
 use crate::storage::map::MapWriter;
 use crate::storage::room::Grant;
 use crate::storage::segment::Segment;
 use crate::types::TimestampMs;
-use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -193,9 +191,4 @@ impl Writer {
             MapState::NotYet | MapState::Refused => Ok(()),
         }
     }
-}
-
-/// Whether the file system does not know how to allocate.
-fn cannot_allocate(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::OPNOTSUPP | Errno::NOSYS))
 }
