@@ -14,8 +14,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{
-    BrokerId, DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeConfigsRequest, InitProducerIdRequest,
-    ListOffsetsRequest,
+    BrokerId, DeleteTopicsRequest, DescribeClientQuotasRequest, DescribeConfigsRequest, ListOffsetsRequest,
 };
 use klamm::record::BatchView;
 use support::batch::Batch;
@@ -179,8 +178,7 @@ fn topics_records_settings_and_identity_of_kafkas_directory_are_served() {
     let mut client = Client::connect(broker.address());
     assert_eq!(records(&mut client, &trimmed, 0).last().unwrap(), &(30, "new".into()));
     // Kafka's blocks of producer ids have a thousand each, of which one was taken.
-    let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
-    assert!(client.call(&request, 4).producer_id.0 >= 1000, "ids that Kafka gave away are not given again");
+    assert!(requests::new_producer(&mut client) >= 1000, "ids that Kafka gave away are not given again");
 }
 
 #[test]

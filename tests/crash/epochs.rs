@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use kafka_protocol::ResponseError;
@@ -107,15 +108,21 @@ fn kip_320_a_kill_raises_the_epoch_of_every_partition_by_one_entry_before_any_is
     }
 }
 
-#[test]
-fn kip_320_a_reader_of_what_a_power_cut_took_is_told_where_to_go_on() {
-    let mut broker = Broker::start();
+/// A broker with a record that will be kept and two that will not: the segment, and its bytes that are kept.
+fn before_the_power_cut() -> (Broker, Topic, PathBuf, u64) {
+    let broker = Broker::start();
     let mut client = Client::connect(broker.address());
     let topic = Topic::create(&mut client, 1, &[]);
     produce_at(&mut client, &topic, 0, Batch::of(&["kept"]).build(), 0);
     let log = files_in(&broker.data(), ".log").remove(0);
     let kept_bytes = logical_bytes(&log);
     produce_at(&mut client, &topic, 0, Batch::of(&["lost", "lost"]).build(), 1);
+    (broker, topic, log, kept_bytes)
+}
+
+#[test]
+fn kip_320_a_reader_of_what_a_power_cut_took_is_told_where_to_go_on() {
+    let (mut broker, topic, log, kept_bytes) = before_the_power_cut();
     broker.kill();
     let file = File::options().write(true).open(&log).expect("the segment can be opened");
     file.set_len(kept_bytes).expect("the segment can be cut");
@@ -134,13 +141,7 @@ fn kip_320_a_reader_of_what_a_power_cut_took_is_told_where_to_go_on() {
 #[test]
 fn kip_320_librdkafka_tells_its_application_of_what_a_power_cut_took() {
     let Some(mut command) = program_in("confluent-kafka", "confluent_kafka_truncated") else { return };
-    let mut broker = Broker::start();
-    let mut client = Client::connect(broker.address());
-    let topic = Topic::create(&mut client, 1, &[]);
-    produce_at(&mut client, &topic, 0, Batch::of(&["kept"]).build(), 0);
-    let log = files_in(&broker.data(), ".log").remove(0);
-    let kept_bytes = logical_bytes(&log);
-    produce_at(&mut client, &topic, 0, Batch::of(&["lost", "lost"]).build(), 1);
+    let (mut broker, topic, log, kept_bytes) = before_the_power_cut();
     command.args([broker.address(), topic.name.as_str(), "3"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut consumer = command.spawn().expect("the program can be started");
     let mut said = BufReader::new(consumer.stdout.take().expect("it is piped")).lines();

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kafka_protocol::messages::{InitProducerIdRequest, ProduceResponse};
+use kafka_protocol::messages::ProduceResponse;
 
 use super::support::batch::{Batch, Stored};
 use super::support::random::Random;
@@ -70,12 +70,10 @@ pub struct Producer {
 impl Producer {
     /// A new producer; its id is of the broker behind `client`.
     pub fn new(client: &mut Client, partitions: usize, acks: i16, seed: u64) -> Producer {
-        let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
-        let response = client.call(&request, 4);
-        assert_eq!(response.error_code, 0);
+        let id = requests::new_producer(client);
         let (next, random) = (vec![0; partitions], Random::new(seed, 0));
         let (unanswered, acknowledged) = (VecDeque::new(), Vec::new());
-        Producer { id: response.producer_id.0, acks, random, doublings: 11, next, unanswered, acknowledged }
+        Producer { id, acks, random, doublings: 11, next, unanswered, acknowledged }
     }
 
     /// The same with batches of 3 KB at most.

@@ -5,16 +5,14 @@ use std::process::Stdio;
 
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::{
-    DeleteTopicsRequest, DescribeConfigsRequest, InitProducerIdRequest, MetadataRequest, TopicName,
-};
+use kafka_protocol::messages::{DeleteTopicsRequest, DescribeConfigsRequest, MetadataRequest, TopicName};
 use uuid::Uuid;
 
 use super::support::batch::Batch;
 use super::support::broker::{self, Broker};
 use super::support::random::Random;
 use super::support::raw::Client;
-use super::support::requests::{self, Topic, create_request, new_name, text};
+use super::support::requests::{self, Topic, create_request, init_producer_request, new_name, text};
 use super::verify::expect_no_problem;
 use super::{entries_of, kill_while_starting, rounds};
 
@@ -85,8 +83,7 @@ impl Churn {
     }
 
     fn take_producer_id(&mut self, client: &mut Client) -> Option<()> {
-        let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
-        let response = client.call_unless_killed(&request, 4)?;
+        let response = client.call_unless_killed(&init_producer_request(), 4)?;
         assert_eq!(response.error_code, 0);
         assert!(self.producer_ids.insert(response.producer_id.0), "{:?} was given twice", response.producer_id);
         Some(())

@@ -5,8 +5,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use kafka_protocol::messages::DeleteTopicsRequest;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::{DeleteTopicsRequest, InitProducerIdRequest};
 
 use super::broker::{InProcess, config};
 use super::image::{self, Crash};
@@ -14,7 +14,7 @@ use super::recorder::{Event, Recorder};
 use super::support::batch::Batch;
 use super::support::random::{Random, seed};
 use super::support::raw::Client;
-use super::support::requests::{Topic, batches, fetch, metadata_request, produce, wait_until_led};
+use super::support::requests::{Topic, batches, fetch, metadata_request, new_producer, produce, wait_until_led};
 use super::{fast_room, rounds};
 
 /// How many of the points are struck in each round.
@@ -54,8 +54,7 @@ fn live(recorder: &std::sync::Arc<Recorder>, root: &std::path::Path, random: &mu
     let mut all: Vec<Told> = Vec::new();
     let mut broker = InProcess::start(config(root, &SETTINGS), recorder.disk());
     let mut client = Client::connect(broker.address());
-    let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
-    let producer = client.call(&request, 4).producer_id.0;
+    let producer = new_producer(&mut client);
     for step in 0..STEPS {
         let living: Vec<usize> = (0..all.len()).filter(|i| all[*i].deletion.is_none()).collect();
         if step == STEPS / 2 {

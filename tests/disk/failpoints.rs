@@ -5,23 +5,23 @@
 
 use std::env;
 use std::io::{self, BufRead, BufReader};
-use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest, InitProducerIdRequest};
+use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
 use klamm::runtime::{Change, Disk, DiskWatcher};
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::broker::{InProcess, config};
+use super::path_of;
 use super::support::batch::Batch;
 use super::support::broker::Broker;
 use super::support::raw::Client;
 use super::support::requests::{
-    Topic, batches, create_request, fetch, metadata_request, new_name, produce, produce_request,
+    Topic, batches, create_request, fetch, metadata_request, new_name, new_producer, produce, produce_request,
 };
 
 const DATA: &str = "KLAMM_TEST_FAILPOINT_DATA";
@@ -77,15 +77,14 @@ impl Ending {
 }
 
 fn describe(change: &Change<'_>) -> Option<(&'static str, PathBuf)> {
-    let path_of = |file: &std::fs::File| std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok();
     match change {
         Change::CreateFile(path) if path.extension().is_some_and(|ending| ending == "log") => {
             Some((if path.ends_with("00000000000000000000.log") { "first" } else { "roll" }, path.to_path_buf()))
         }
         Change::CreateFile(path) => Some(("create", path.to_path_buf())),
         Change::CreateFolder(path) => Some(("folder", path.to_path_buf())),
-        Change::Write { file, .. } => path_of(file).map(|path| ("write", path)),
-        Change::SetLength { file, .. } => path_of(file).map(|path| ("length", path)),
+        Change::Write { file, .. } => path_of(file).ok().map(|path| ("write", path)),
+        Change::SetLength { file, .. } => path_of(file).ok().map(|path| ("length", path)),
         Change::Rename { to, .. } => Some(("rename", to.to_path_buf())),
         Change::RemoveFile(path) => Some(("remove", path.to_path_buf())),
         Change::Allocate { .. } | Change::Reserve { .. } | Change::SyncFile(_) | Change::SyncFolder(_) => None,
@@ -141,8 +140,7 @@ fn batch(producer: i64, number: usize) -> bytes::Bytes {
 /// Produces, creates and deletes until the process is gone.
 fn use_until_it_ends(address: &str) -> Acknowledged {
     let mut client = Client::connect(address);
-    let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
-    let producer = client.call(&request, 4).producer_id.0;
+    let producer = new_producer(&mut client);
     let topic = Topic::create(&mut client, 1, &[SEGMENT]);
     let mut told = Acknowledged { topic, producer, batches: 0, kept: Vec::new(), deleted: Vec::new() };
     let mut go_on = || {

@@ -2,7 +2,6 @@
 //! for good, and nothing else; one of the metadata log ends the broker.
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,7 +47,7 @@ impl DiskWatcher for Broken {
             (Failing::Writes, Change::Write { file, .. }) | (Failing::Syncs, Change::SyncFile(file)) => *file,
             _ => return Ok(()),
         };
-        let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        let path = super::path_of(file)?;
         let folder = self.folder.lock().expect("no test panicked");
         if folder.as_ref().is_some_and(|folder| path.parent().is_some_and(|parent| parent.ends_with(folder))) {
             self.failures.fetch_add(1, Ordering::Relaxed);

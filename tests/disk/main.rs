@@ -19,6 +19,9 @@ mod refusals;
 mod slow;
 mod workload;
 
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 /// How many rounds to go: these, or `KLAMM_TEST_ROUNDS`.
@@ -30,4 +33,9 @@ fn rounds(unless_told: usize) -> usize {
 fn fast_room() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { memory } else { std::env::temp_dir() }
+}
+
+/// What an open file is called now.
+fn path_of(file: &File) -> io::Result<PathBuf> {
+    std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

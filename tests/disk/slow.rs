@@ -1,7 +1,6 @@
 //! A disk on which each write of a partition takes 50 ms: its producers wait for it, nobody else does.
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -28,7 +27,7 @@ struct Slow {
 impl DiskWatcher for Slow {
     fn before(&self, change: &Change<'_>) -> io::Result<()> {
         if let Change::Write { file, .. } = change {
-            let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+            let path = super::path_of(file)?;
             if path.parent().is_some_and(|folder| folder.ends_with(self.folder.get().map_or("none", String::as_str))) {
                 std::thread::sleep(WRITE);
             }

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::InitProducerIdRequest;
 
 use crate::support::apache_kafka::ApacheKafka;
 use crate::support::batch::Batch;
 use crate::support::broker::Broker;
 use crate::support::java::Tools;
 use crate::support::raw::Client;
-use crate::support::requests::{self, Topic, describe_settings, fetch, produce, produce_at};
+use crate::support::requests::{self, Topic, describe_settings, fetch, init_producer_request, produce, produce_at};
 use crate::wait_until;
 use crate::workload::{SETTINGS, Written, fill};
 
@@ -126,10 +125,9 @@ fn apache_kafka_serves_a_released_directory_and_gives_it_back() {
         assert_served(&mut client, written);
     }
     assert_read_by_kafkas_consumer(&tools, &kafka, &all[0]);
-    let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
     let mut new = -1;
     wait_until("Kafka's controller gives ids away", || {
-        let given = client.call(&request, 4);
+        let given = client.call(&init_producer_request(), 4);
         new = given.producer_id.0;
         given.error_code == 0
     });

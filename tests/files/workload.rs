@@ -6,13 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use kafka_protocol::messages::DeleteRecordsRequest;
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
-use kafka_protocol::messages::{DeleteRecordsRequest, InitProducerIdRequest, ProducerId};
 
 use crate::support::batch::{Batch, Record};
 use crate::support::broker::Broker;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, produce_at};
+use crate::support::requests::{Topic, new_producer, produce_at};
 use crate::{files_in, wait_until};
 
 /// What the broker is told: retention is looked at often.
@@ -160,17 +160,6 @@ fn record(offset: i64, time: i64, padding: usize) -> Record {
         },
         headers: (0..offset % 4).map(|h| (format!("h{}", h % 2), (h != 1).then(|| vec![b'0' + h as u8]))).collect(),
     }
-}
-
-fn new_producer(client: &mut Client) -> i64 {
-    let request = InitProducerIdRequest::default()
-        .with_transactional_id(None)
-        .with_transaction_timeout_ms(60000)
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1);
-    let response = client.call(&request, 4);
-    assert_eq!(response.error_code, 0);
-    response.producer_id.0
 }
 
 /// The lowest offset in the name of a file that is part of the log.

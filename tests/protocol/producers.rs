@@ -6,15 +6,12 @@ use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, Pr
 use crate::connect;
 use crate::support::batch::Batch;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, batches, fetch, produce, produce_at, produce_request, text, values};
+use crate::support::requests::{
+    Topic, batches, fetch, init_producer_request, produce, produce_at, produce_request, text, values,
+};
 
 fn init(client: &mut Client, version: i16) -> InitProducerIdResponse {
-    let request = InitProducerIdRequest::default()
-        .with_transactional_id(None)
-        .with_transaction_timeout_ms(60000)
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1);
-    let response = client.call(&request, version);
+    let response = client.call(&init_producer_request(), version);
     assert_eq!((response.error_code, response.producer_epoch), (0, 0), "version {version}");
     response
 }

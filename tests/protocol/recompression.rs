@@ -6,15 +6,15 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-use kafka_protocol::messages::{
-    DescribeConfigsRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ProduceRequest, ProducerId,
-};
+use kafka_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest, ProduceRequest};
 
 use crate::connect;
 use crate::support::batch::{Batch, GZIP, LOG_APPEND_TIME, LZ4, Record, SNAPPY, Stored, ZSTD};
 use crate::support::broker::Broker;
 use crate::support::raw::Client;
-use crate::support::requests::{Topic, batches, fetch, produce, produce_at, produce_request, text, values};
+use crate::support::requests::{
+    Topic, batches, fetch, new_producer, produce, produce_at, produce_request, text, values,
+};
 
 /// The names of the targets, each at the place of its codec's number.
 const TARGETS: [&str; 5] = ["uncompressed", "gzip", "snappy", "lz4", "zstd"];
@@ -38,17 +38,6 @@ fn topic_of(client: &mut Client, target: &str) -> Topic {
 
 fn stored(client: &mut Client, topic: &Topic, offset: i64) -> Stored {
     batches(&fetch(client, 12, topic, 0, offset)).remove(0)
-}
-
-fn new_producer(client: &mut Client) -> i64 {
-    let request = InitProducerIdRequest::default()
-        .with_transactional_id(None)
-        .with_transaction_timeout_ms(60000)
-        .with_producer_id(ProducerId(-1))
-        .with_producer_epoch(-1);
-    let response = client.call(&request, 4);
-    assert_eq!(response.error_code, 0);
-    response.producer_id.0
 }
 
 #[test]

@@ -13,8 +13,8 @@ use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    BrokerId, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, FetchResponse, ListOffsetsRequest,
-    MetadataRequest, ProduceRequest, TopicName,
+    BrokerId, CreateTopicsRequest, DescribeConfigsRequest, FetchRequest, FetchResponse, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, ProduceRequest, ProducerId, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
@@ -120,6 +120,22 @@ fn is_served(client: &mut Client, topic: &MetadataResponseTopic) -> bool {
     let of_topic = ListOffsetsTopic::default().with_name(name).with_partitions(partitions);
     let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![of_topic]);
     client.call(&request, 4).topics[0].partitions.iter().all(|each| each.error_code == 0)
+}
+
+/// Asks for the id of a new idempotent producer.
+pub fn init_producer_request() -> InitProducerIdRequest {
+    InitProducerIdRequest::default()
+        .with_transactional_id(None)
+        .with_transaction_timeout_ms(60_000)
+        .with_producer_id(ProducerId(-1))
+        .with_producer_epoch(-1)
+}
+
+/// The id of a new idempotent producer.
+pub fn new_producer(client: &mut Client) -> i64 {
+    let response = client.call(&init_producer_request(), 4);
+    assert_eq!(response.error_code, 0);
+    response.producer_id.0
 }
 
 /// A Produce request with acks=all for these partitions of one topic.
