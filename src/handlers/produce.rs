@@ -159,6 +159,7 @@ pub fn append<'a>(
         match Request::parse(call.version, body) {
             Ok(request) => {
                 let from = items.all.len();
+                items.all.reserve(request.partitions().len());
                 let mut checker = Checker {
                     services,
                     client,
@@ -395,38 +396,39 @@ fn invalid_result(e: &Invalid) -> PartitionResult {
 
 /// Appends what passed the checks: the batches of one partition together, in their order.
 fn append_checked(items: &mut [Item<'_>], now: TimestampMs) {
-    let target = |i: usize| items[i].partition.as_ref().map(|partition| Arc::as_ptr(partition) as usize);
-    let mut order: Vec<usize> = (0..items.len()).filter(|i| items[*i].partition.is_some()).collect();
-    order.sort_by_key(|i| target(*i));
-    let order: Vec<_> = order.into_iter().map(|i| (i, (target(i), items[i].acks))).collect();
-    for group in order.chunk_by(|(_, a), (_, b)| a == b).flat_map(|same| same.chunks(BATCHES_PER_APPEND_MAX)) {
-        let group: Vec<usize> = group.iter().map(|(i, _)| *i).collect();
-        let first = &items[group[0]];
-        let (partition, acks) = (first.partition.clone().expect("only checked items are ordered"), first.acks);
-        let batch = |i: &usize| {
-            let info = items[*i].info.expect("a checked item has its header");
-            LeaderBatch { bytes: &items[*i].bytes, info, outcome: Outcome::Pending }
-        };
-        let mut batches: Vec<_> = group.iter().map(batch).collect();
-        let appended = partition.append_as_leader(&mut batches, acks, now);
-        let outcomes: Vec<Outcome> = batches.into_iter().map(|batch| batch.outcome).collect();
+    let mut order = Vec::with_capacity(items.len());
+    let targets = items.iter().map(|item| item.partition.as_ref().map(|partition| Arc::as_ptr(partition) as usize));
+    order.extend(targets.enumerate().filter_map(|(i, target)| Some((target?, i))));
+    order.sort_unstable();
+    let batch = |(_, i): &(usize, usize)| {
+        let info = items[*i].info.expect("a checked item has its header");
+        LeaderBatch { bytes: &items[*i].bytes, info, outcome: Outcome::Pending }
+    };
+    let mut batches: Vec<_> = order.iter().map(batch).collect();
+    let mut results = Vec::with_capacity(order.len());
+    let are_one = |a: &(usize, usize), b: &(usize, usize)| a.0 == b.0 && items[a.1].acks == items[b.1].acks;
+    for group in order.chunk_by(are_one).flat_map(|group| group.chunks(BATCHES_PER_APPEND_MAX)) {
+        let first = &items[group[0].1];
+        let partition = first.partition.as_ref().expect("only checked items are ordered");
+        let batches = &mut batches[results.len()..][..group.len()];
+        let appended = partition.append_as_leader(batches, first.acks, now);
         let log_start = partition.positions().log_start;
         let failure = appended.err().map(|e| {
             debug!(topic_partition = %partition.topic_partition(), error = %e, "an append was refused");
             append_error(&e)
         });
-        for (i, outcome) in group.iter().zip(outcomes) {
-            let (result, end) = appended_result(outcome, log_start, items[*i].info.as_ref(), failure.as_ref());
-            (items[*i].result, items[*i].end) = (result, end);
-        }
+        let result = |batch: &LeaderBatch<'_>| appended_result(batch, log_start, failure.as_ref());
+        results.extend(batches.iter().map(result));
+    }
+    for ((_, i), (result, end)) in order.into_iter().zip(results) {
+        (items[i].result, items[i].end) = (result, end);
     }
 }
 
 /// What became of one batch; `failure` is that of those still pending.
 fn appended_result(
-    outcome: Outcome,
+    batch: &LeaderBatch<'_>,
     log_start: Offset,
-    info: Option<&BatchInfo>,
     failure: Option<&(ErrorCode, Option<String>)>,
 ) -> (PartitionResult, Option<Offset>) {
     let stored = |base_offset, append_time| PartitionResult {
@@ -435,9 +437,9 @@ fn appended_result(
         log_start,
         ..PartitionResult::pending()
     };
-    match outcome {
+    match batch.outcome {
         Outcome::Appended { base_offset, append_time } => {
-            let count = info.map_or(0, |info| i64::from(info.record_count));
+            let count = i64::from(batch.info.record_count);
             (stored(base_offset, append_time), Some(base_offset.plus(count)))
         }
         // The retry waits for what its original waited for.

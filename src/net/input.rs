@@ -89,6 +89,11 @@ impl Input {
         &self.buffer[..self.end]
     }
 
+    /// How many bytes are read and not handled.
+    pub fn unread_bytes(&self) -> usize {
+        self.end - self.start
+    }
+
     /// How many bytes the frame at `range` takes with its length field.
     pub fn size_bytes(range: &Range<usize>) -> usize {
         range.len() + LENGTH_BYTES

@@ -435,6 +435,10 @@ impl Connection {
                         limited = Some((std::time::Instant::now(), request_bytes));
                         self.sending_to = is_limited(Kind::Request).then(|| who.client_id.to_owned());
                     }
+                    if frames.is_empty() {
+                        // Room for all, should they be as large as the first.
+                        frames.reserve((self.input.unread_bytes() / size).min(UNANSWERED_MAX));
+                    }
                     frames.push((Call { api, version, correlation_id, client_id }, body));
                 }
                 _ => break,

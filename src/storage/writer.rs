@@ -157,7 +157,8 @@ impl Writer {
     }
 
     fn write<'a>(&self, pieces: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
-        let mut slices: Vec<IoSlice<'_>> = pieces.filter(|piece| !piece.is_empty()).map(IoSlice::new).collect();
+        let mut slices = Vec::with_capacity(pieces.size_hint().1.unwrap_or(0));
+        slices.extend(pieces.filter(|piece| !piece.is_empty()).map(IoSlice::new));
         self.disk.write_slices_at(&self.file, &mut slices, self.end)
     }
 
