@@ -14,16 +14,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::java::Tools;
+use super::memory_directory;
 use super::process::run;
 use super::raw::Client;
 
 const FORMAT_TIMEOUT: Duration = Duration::from_secs(60);
 const START_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// A file system in memory, on Linux.
-const MEMORY: &str = "/dev/shm";
-/// How much must be free there; containers often have 64 MiB.
-const MEMORY_BYTES_MIN: u64 = 1 << 30;
 
 /// The longest that it may take to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -43,7 +39,8 @@ impl ApacheKafka {
     /// standard error, without a JDK or Maven.
     pub fn start(wanted_for: &str, settings: &[&str], features: &[&str]) -> Option<ApacheKafka> {
         let tools = gather(wanted_for)?;
-        let directory = temporary_directory();
+        // In memory: Apache Kafka syncs each change of the metadata, and makes many files.
+        let directory = memory_directory::make();
         let port = configure(&directory, settings);
         let properties = directory.path().join(SETTINGS);
         let properties = properties.to_str().expect("a temporary path is text");
@@ -145,14 +142,6 @@ fn configure(directory: &TempDir, settings: &[&str]) -> u16 {
     );
     std::fs::write(directory.path().join(SETTINGS), text).expect("the settings can be written");
     port
-}
-
-/// In memory where there is much of it: Apache Kafka syncs each change of the metadata, and makes many files.
-fn temporary_directory() -> TempDir {
-    let has_room =
-        |at: &str| rustix::fs::statvfs(at).is_ok_and(|found| found.f_bavail * found.f_frsize > MEMORY_BYTES_MIN);
-    let in_memory = has_room(MEMORY).then(|| tempfile::tempdir_in(MEMORY).ok()).flatten();
-    in_memory.unwrap_or_else(|| tempfile::tempdir().expect("a temporary directory can be made"))
 }
 
 /// Two ports that nobody listens on just now: its quorum must be told its port beforehand.

@@ -61,6 +61,16 @@ impl Broker {
         Broker::start_in(tempfile::tempdir().expect("a temporary directory can be made"), overrides)
     }
 
+    /// A process of ours in this directory, with a configuration file of this text.
+    pub fn start_by_file(directory: TempDir, text: &str) -> Broker {
+        let file = directory.path().join("klamm.toml");
+        std::fs::write(&file, text).expect("the configuration can be written");
+        let mut command = command(&directory.path().join(DATA), &[]);
+        command.arg("--config").arg(file);
+        let (process, address, _) = launch(&directory, command);
+        Broker { address, ours: Some(Ours { process, directory }) }
+    }
+
     /// A broker of ours, whatever the environment names, that may have so many descriptors open at once.
     pub fn start_with_descriptors(descriptors: u32, overrides: &[&str]) -> Broker {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");

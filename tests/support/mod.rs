@@ -8,6 +8,7 @@ pub mod batch;
 pub mod broker;
 pub mod java;
 pub mod kept;
+pub mod memory_directory;
 pub mod process;
 pub mod python;
 pub mod random;
