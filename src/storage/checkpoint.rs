@@ -7,9 +7,10 @@ use crate::runtime::Disk;
 use crate::storage::Error;
 use crate::storage::segment::is_possible;
 use crate::types::{Offset, PartitionIndex, TopicName, TopicPartition};
+use rustix::io::retry_on_intr;
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 const VERSION: i64 = 0;
@@ -47,12 +48,26 @@ pub(super) fn sync_folder(disk: &Disk, path: &Path) -> Result<(), Error> {
     disk.sync_folder(path).map_err(Error::io("sync", path))
 }
 
+/// The contents of a file, which is small as a rule: opened, read and closed, where `fs::read` makes five calls. A file gives
+/// less than it was asked for only at its end.
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    const BLOCK_BYTES: usize = 4 << 10;
+    let mut file = File::open(path)?;
+    let mut block = [0; BLOCK_BYTES];
+    let read = retry_on_intr(|| rustix::io::read(&file, &mut block))?;
+    let mut bytes = block[..read].to_vec();
+    if read == block.len() {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
 /// The contents of a text file; `None` when there is no file.
 ///
 /// # Errors
 /// It cannot be read; what is in it is no text.
 pub(super) fn read_text(path: &Path) -> Result<Option<String>, Error> {
-    match fs::read(path) {
+    match read_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read", path)(error)),
         Ok(bytes) => match String::from_utf8(bytes) {
@@ -122,6 +137,19 @@ pub(super) fn read_offsets(path: &Path) -> Result<HashMap<TopicPartition, Offset
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_is_read_whole_whatever_its_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        assert_eq!(read_file(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        for length in [0, 1, 4095, 4096, 4097, 100_000] {
+            let bytes: Vec<u8> = (0..length).map(|i| i as u8).collect();
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(read_file(&path).unwrap(), bytes, "{length}");
+        }
+    }
 
     #[test]
     fn offsets_are_written_as_kafka_writes_them_and_come_back() {

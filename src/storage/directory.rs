@@ -244,7 +244,8 @@ impl DataDirectory {
     ) -> Result<Log, Error> {
         let disk = &self.shared.disk;
         let folder = self.path.join(topic_partition.to_string());
-        let is_new = !folder.exists();
+        let listed = partition_folder::names(&folder)?;
+        let is_new = listed.is_none();
         if is_new {
             // Lines of an earlier topic of this name must not be taken for those of this one.
             self.offsets.lock().forget(disk, topic_partition, &self.path)?;
@@ -256,12 +257,14 @@ impl DataDirectory {
             Some(found) => return Err(Error::OtherTopic { path: folder, found, expected: topic_id }),
         }
         let checkpoints = self.offsets.lock().of(topic_partition);
-        refuse(&folder, transactions::left_in(&folder, checkpoints.log_start.unwrap_or(Offset::ZERO))?)?;
+        let names = listed.unwrap_or_default();
+        refuse(&folder, transactions::left_in(&folder, &names, checkpoints.log_start.unwrap_or(Offset::ZERO))?)?;
         let (folder_path, checked_bytes) = (&*folder, &self.checked_bytes);
         let recovered = recovery::recover(Opening {
             disk,
             topic_partition,
             folder: folder_path,
+            names: &names,
             config: &config,
             last_stop,
             checkpoints,

@@ -110,7 +110,7 @@ impl KafkaDirectory {
     /// Its files cannot be read.
     pub fn transactions(&self, partition: &FoundPartition) -> Result<Transactions, Error> {
         let log_start = self.offsets.of(&partition.topic_partition).log_start.unwrap_or(Offset::ZERO);
-        transactions::left_in(&partition.path, log_start)
+        transactions::left_in(&partition.path, &file_names(&partition.path)?, log_start)
     }
 
     /// Why records of a partition cannot be read, as the first batch of each segment tells: it is damaged, or of a format before

@@ -12,7 +12,7 @@ use crate::record::BatchInfo;
 use crate::runtime::Disk;
 use crate::storage::{Error, checkpoint};
 use crate::types::{Offset, TimestampMs};
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -169,8 +169,25 @@ impl Index {
     /// Reads both files of a segment of `size` bytes. What does not rise, and what lies beyond the segment, is left out
     /// with all that follows; a missing file has no entries. The caller completes the rest from the log.
     pub(super) fn read(offsets: &Path, times: &Path, size: u64) -> Result<Index, Error> {
+        IndexFiles::read(offsets, times, size).map(|files| files.index)
+    }
+}
+
+/// What the files of a segment's indexes hold.
+#[derive(Debug)]
+pub(super) struct IndexFiles {
+    /// As far as it can be believed.
+    pub(super) index: Index,
+    offset_bytes: u64,
+    time_bytes: u64,
+}
+
+impl IndexFiles {
+    /// As [`Index::read`].
+    pub(super) fn read(offsets: &Path, times: &Path, size: u64) -> Result<IndexFiles, Error> {
         let mut index = Index::default();
-        for entry in read_or_nothing(offsets)?.chunks_exact(OFFSET_ENTRY_BYTES as usize) {
+        let (offsets, times) = (read_or_nothing(offsets)?, read_or_nothing(times)?);
+        for entry in offsets.chunks_exact(OFFSET_ENTRY_BYTES as usize) {
             let entry = offset_entry(entry);
             let rises = (index.offsets.last())
                 .is_none_or(|last| entry.relative > last.relative && entry.position > last.position);
@@ -179,7 +196,7 @@ impl Index {
             }
             index.offsets.push(entry);
         }
-        for entry in read_or_nothing(times)?.chunks_exact(TIME_ENTRY_BYTES as usize) {
+        for entry in times.chunks_exact(TIME_ENTRY_BYTES as usize) {
             let entry = time_entry(entry);
             let rises = (index.times.last())
                 .is_none_or(|last| entry.timestamp > last.timestamp && entry.relative >= last.relative);
@@ -188,7 +205,7 @@ impl Index {
             }
             index.times.push(entry);
         }
-        Ok(index)
+        Ok(IndexFiles { index, offset_bytes: offsets.len() as u64, time_bytes: times.len() as u64 })
     }
 }
 
@@ -209,22 +226,27 @@ pub(super) struct Unsaved {
 }
 
 impl SavedIndex {
-    /// What is in the files of the segment at `base_offset` and agrees with its index. What does not is cut off.
+    /// What was `found` in the files of the segment at `base_offset` and agrees with its index. What does not is cut off.
     pub(super) fn agreeing(
         disk: &Disk,
         base_offset: Offset,
         index: &Index,
-        offsets: &Path,
-        times: &Path,
+        found: &IndexFiles,
+        (offsets, times): (&Path, &Path),
     ) -> Result<Self, Error> {
-        let found = Index::read(offsets, times, u64::MAX)?;
+        let entries = &found.index;
         let saved = SavedIndex {
             base_offset,
-            offsets: found.offsets.iter().zip(&index.offsets).take_while(|(a, b)| a == b).count(),
-            times: found.times.iter().zip(&index.times).take_while(|(a, b)| a == b).count(),
+            offsets: entries.offsets.iter().zip(&index.offsets).take_while(|(a, b)| a == b).count(),
+            times: entries.times.iter().zip(&index.times).take_while(|(a, b)| a == b).count(),
         };
-        cut(disk, offsets, saved.offsets as u64 * OFFSET_ENTRY_BYTES)?;
-        cut(disk, times, saved.times as u64 * TIME_ENTRY_BYTES)?;
+        let files = [
+            (offsets, found.offset_bytes, saved.offsets as u64 * OFFSET_ENTRY_BYTES),
+            (times, found.time_bytes, saved.times as u64 * TIME_ENTRY_BYTES),
+        ];
+        for (path, _, kept) in files.iter().filter(|(_, found, kept)| found != kept) {
+            cut(disk, path, *kept)?;
+        }
         Ok(saved)
     }
 
@@ -285,7 +307,7 @@ fn cut(disk: &Disk, path: &Path, length: u64) -> Result<(), Error> {
 }
 
 fn read_or_nothing(path: &Path) -> Result<Vec<u8>, Error> {
-    match fs::read(path) {
+    match checkpoint::read_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         other => other.map_err(Error::io("read", path)),
     }
@@ -380,6 +402,7 @@ impl IndexFile {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::fs;
 
     /// Offset entries that rise by the given steps, and time entries likewise.
     fn index(steps: &[(u32, u32, i64)]) -> Index {

@@ -8,6 +8,7 @@ use crate::runtime::Disk;
 use crate::storage::{Error, checkpoint};
 use crate::types::{PartitionIndex, TopicId, TopicName, TopicPartition};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The file with the topic's id.
@@ -53,6 +54,19 @@ pub(super) fn folders(directory: &Path) -> Result<Vec<String>, Error> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// The names of what is in a folder; `None` when there is no folder.
+pub(super) fn names(folder: &Path) -> Result<Option<Vec<String>>, Error> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(Error::io("list", folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(Error::io("list", folder))?.file_name().into_string());
+    }
+    Ok(Some(names))
 }
 
 /// Which partition's folder bears this name.

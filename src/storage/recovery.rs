@@ -66,7 +66,7 @@ use crate::config::LogConfig;
 use crate::runtime::Disk;
 use crate::storage::epochs::LeaderEpochs;
 use crate::storage::headers::Headers;
-use crate::storage::index::{Index, Progress, SavedIndex};
+use crate::storage::index::{Index, IndexFiles, Progress, SavedIndex};
 use crate::storage::log::Recovered;
 use crate::storage::positions::Positions;
 use crate::storage::producers::Producers;
@@ -76,7 +76,7 @@ use crate::storage::{Error, Place, checkpoint};
 use crate::types::{LeaderEpoch, Offset, TopicPartition};
 use state::Known;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,6 +109,8 @@ pub(super) struct Opening<'a> {
     pub(super) disk: &'a Disk,
     pub(super) topic_partition: &'a TopicPartition,
     pub(super) folder: &'a Path,
+    /// The names of what is in it.
+    pub(super) names: &'a [String],
     pub(super) config: &'a LogConfig,
     pub(super) last_stop: LastStop,
     pub(super) checkpoints: Checkpoints,
@@ -121,7 +123,7 @@ pub(super) struct Opening<'a> {
 /// # Errors
 /// [`Error::Damaged`] and [`Error::Corrupt`]: nothing was changed. The system refuses.
 pub(super) fn recover(opening: Opening<'_>) -> Result<Recovered, Error> {
-    let Opening { disk, topic_partition, folder, config, last_stop, checkpoints, checked_bytes } = opening;
+    let Opening { disk, topic_partition, folder, names, config, last_stop, checkpoints, checked_bytes } = opening;
     let interval_bytes = config.index_interval_bytes;
     let gaps = if checkpoints.recovery_point.is_some() { Gaps::None } else { Gaps::Possible };
     let recovery = Recovery {
@@ -131,7 +133,7 @@ pub(super) fn recover(opening: Opening<'_>) -> Result<Recovered, Error> {
         checkpoints,
         rules: Rules { gaps, interval_bytes, bytes: checked_bytes },
     };
-    let mut files = Files::list(disk, folder)?;
+    let mut files = Files::of(names, disk, folder)?;
     if files.bases.is_empty() {
         let base = checkpoints.log_start.unwrap_or(Offset::ZERO);
         recovery.folder.create_segment(base)?;
@@ -162,13 +164,8 @@ struct Files {
 }
 
 impl Files {
-    /// Lists the folder, and removes what an earlier process left on its way out.
-    fn list(disk: &Disk, folder: &Path) -> Result<Files, Error> {
-        let mut names = Vec::new();
-        for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
-            let name = entry.map_err(Error::io("list", folder))?.file_name();
-            names.extend(name.into_string());
-        }
+    /// Picks them out, and removes what an earlier process left on its way out.
+    fn of(names: &[String], disk: &Disk, folder: &Path) -> Result<Files, Error> {
         if let Some(swap) = names.iter().find(|name| name.ends_with(".swap")) {
             // The segments that it replaces may be gone already.
             let what = "Kafka was about to replace segments by it: start and stop Apache Kafka there once more".into();
@@ -178,7 +175,7 @@ impl Files {
         let mut bases: Vec<Offset> = offsets(segment::LOG).collect();
         bases.sort_unstable();
         let snapshots = offsets(segment::SNAPSHOT).collect();
-        for name in &names {
+        for name in names {
             let is_leftover = [segment::DELETED, ".cleaned", ".tmp"].iter().any(|end| name.ends_with(end));
             let indexed = [segment::INDEX, segment::TIME_INDEX, segment::TRANSACTION_INDEX]
                 .iter()
@@ -195,6 +192,8 @@ impl Files {
 struct Found {
     segments: Vec<Arc<Segment>>,
     active: Active,
+    /// What the active segment's index files hold, if they were read as a whole.
+    index_files: Option<IndexFiles>,
     producers: Producers,
     epochs: LeaderEpochs,
     /// Which segment holds the recovery point, and where.
@@ -225,7 +224,12 @@ impl Recovery<'_> {
     }
 
     /// The log as a clean stop left it.
-    fn take(&self, segments: Vec<Arc<Segment>>, active: Active, files: &Files) -> Result<Found, Error> {
+    fn take(
+        &self,
+        segments: Vec<Arc<Segment>>,
+        (active, index_files): (Active, IndexFiles),
+        files: &Files,
+    ) -> Result<Found, Error> {
         let known = Known {
             folder: &self.folder,
             segments: &segments,
@@ -237,7 +241,7 @@ impl Recovery<'_> {
         let last = segments.last().expect("there is at least one");
         self.refuse_missing(last, active.end, active.progress.next_offset)?;
         let recovery_place = (segments.len() - 1, active.end);
-        Ok(Found { segments, active, producers, epochs, recovery_place })
+        Ok(Found { segments, active, index_files: Some(index_files), producers, epochs, recovery_place })
     }
 
     /// The log with all that lies above the recovery point checked.
@@ -258,13 +262,15 @@ impl Recovery<'_> {
         let (mut epochs, mut producers) = (known.epochs()?, known.producers(&files.snapshots)?);
         let recovery_place = (place, below.position);
         let active = self.check_from(place, below, &mut segments, &mut producers, &mut epochs)?;
-        Ok(Found { segments, active, producers, epochs, recovery_place })
+        Ok(Found { segments, active, index_files: None, producers, epochs, recovery_place })
     }
 
     /// The active segment after a clean stop; `None` when it is not as a clean stop leaves it.
-    fn trust(&self, segment: &Segment) -> Result<Option<Active>, Error> {
+    fn trust(&self, segment: &Segment) -> Result<Option<(Active, IndexFiles)>, Error> {
+        let Folder { path: folder, interval_bytes, .. } = self.folder;
         let file = self.folder.open_log_file(segment.base_offset)?;
-        let (index, progress) = match segment.load_index(&file, self.folder.path, self.folder.interval_bytes) {
+        let index_files = self.folder.read_index_files(segment.base_offset, segment.end())?;
+        let (index, progress) = match segment.complete_index(index_files.index.clone(), &file, folder, interval_bytes) {
             Ok(loaded) => loaded,
             Err(Error::Corrupt { path, what }) => {
                 warn!(path = %path.display(), what, "segment is not as a clean stop leaves it, checking it");
@@ -272,9 +278,9 @@ impl Recovery<'_> {
             }
             Err(other) => return Err(other),
         };
-        let first = Headers::new(&file, None, 0, segment.end()).next().map_err(|f| f.at(self.folder.path))?;
+        let first = Headers::new(&file, None, 0, segment.end()).next().map_err(|f| f.at(folder))?;
         let first_timestamp = first.map(|(_, batch)| batch.max_timestamp);
-        Ok(Some(Active { index, progress, first_timestamp, end: segment.end() }))
+        Ok(Some((Active { index, progress, first_timestamp, end: segment.end() }, index_files)))
     }
 
     /// Checks the segments from `place` on, of which something is known, and cuts the log before what does not hold.
@@ -424,7 +430,7 @@ impl Recovery<'_> {
     }
 
     fn finish(&self, found: Found, files: &Files) -> Result<Recovered, Error> {
-        let Found { mut segments, active, producers, mut epochs, recovery_place } = found;
+        let Found { mut segments, active, index_files, producers, mut epochs, recovery_place } = found;
         let log_end = active.progress.next_offset;
         epochs.truncate_from_end(log_end);
         let log_start = self.checkpoints.log_start.unwrap_or(Offset::ZERO).max(segments[0].base_offset);
@@ -444,14 +450,13 @@ impl Recovery<'_> {
             *segment = Arc::new(Segment::closed(segment.base_offset, log_end_bytes, segment.end()));
             log_end_bytes += segment.end();
         }
+        let index_files = match index_files {
+            Some(read) => read,
+            None => self.folder.read_index_files(last.base_offset, u64::MAX)?,
+        };
         let path = |ending| last.path(self.folder.path, ending);
-        let saved_index = SavedIndex::agreeing(
-            self.folder.disk,
-            last.base_offset,
-            &active.index,
-            &path(segment::INDEX),
-            &path(segment::TIME_INDEX),
-        )?;
+        let paths = (&*path(segment::INDEX), &*path(segment::TIME_INDEX));
+        let saved_index = SavedIndex::agreeing(self.folder.disk, last.base_offset, &active.index, &index_files, paths)?;
         segments.push(Arc::new(Segment::active(
             last.base_offset,
             log_end_bytes,
@@ -547,6 +552,11 @@ impl Folder<'_> {
     fn open_log_file(&self, base: Offset) -> Result<File, Error> {
         let path: PathBuf = segment::file_path(self.path, base, segment::LOG);
         File::open(&path).map_err(Error::io("open", &path))
+    }
+
+    fn read_index_files(&self, base: Offset, size: u64) -> Result<IndexFiles, Error> {
+        let path = |ending| segment::file_path(self.path, base, ending);
+        IndexFiles::read(&path(segment::INDEX), &path(segment::TIME_INDEX), size)
     }
 }
 

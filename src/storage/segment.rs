@@ -227,7 +227,17 @@ impl Segment {
         folder: &Path,
         interval_bytes: u32,
     ) -> Result<(Index, Progress), Error> {
-        let mut index = self.read_index_files(folder)?;
+        self.complete_index(self.read_index_files(folder)?, file, folder, interval_bytes)
+    }
+
+    /// The same of what was read from the files.
+    pub(super) fn complete_index(
+        &self,
+        mut index: Index,
+        file: &File,
+        folder: &Path,
+        interval_bytes: u32,
+    ) -> Result<(Index, Progress), Error> {
         if self.points_at_batches(&index, file) {
             let progress = self.complete(&mut index, file, folder, interval_bytes)?;
             if index.times.is_empty() || progress.largest.1 < progress.next_offset {

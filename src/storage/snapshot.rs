@@ -11,11 +11,10 @@
 //! Source: Kafka's `ProducerStateManager.writeSnapshot`.
 
 use crate::runtime::Disk;
-use crate::storage::Error;
 use crate::storage::producers::{Entry, Producers, StoredBatch};
 use crate::storage::segment::is_possible;
+use crate::storage::{Error, checkpoint};
 use crate::types::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
-use std::fs;
 use std::path::Path;
 
 const VERSION: i16 = 1;
@@ -32,7 +31,7 @@ pub(super) fn write(disk: &Disk, path: &Path, producers: &Producers) -> Result<(
 /// # Errors
 /// A newer version, a wrong CRC, a wrong size: the caller takes an older snapshot.
 pub(super) fn read(path: &Path) -> Result<Producers, Error> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
+    let bytes = checkpoint::read_file(path).map_err(Error::io("read", path))?;
     let corrupt = |what: &str| Error::Corrupt { path: path.to_owned(), what: what.into() };
     let mut fields = Fields(&bytes);
     let version = fields.take().map(i16::from_be_bytes).ok_or_else(|| corrupt("no version"))?;
@@ -113,6 +112,7 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn some() -> Producers {
         let mut producers = Producers::default();

@@ -37,15 +37,14 @@ impl fmt::Display for Transactions {
     }
 }
 
-/// What they left in a folder whose log begins at `log_start`, as the files say that a clean stop leaves. Changes nothing, which
+/// What they left in a folder with these `names` whose log begins at `log_start`, as the files say that a clean stop leaves. Changes nothing, which
 /// recovery would. A snapshot that cannot be read says nothing here: what recovery makes of the log must be asked too.
-pub(super) fn left_in(folder: &Path, log_start: Offset) -> Result<Transactions, Error> {
+pub(super) fn left_in(folder: &Path, names: &[String], log_start: Offset) -> Result<Transactions, Error> {
     let mut newest_snapshot = None;
-    for entry in fs::read_dir(folder).map_err(Error::io("list", folder))? {
-        let path = entry.map_err(Error::io("list", folder))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    for name in names {
         newest_snapshot = newest_snapshot.max(segment::parse_file_name(name, segment::SNAPSHOT));
         if segment::parse_file_name(name, segment::TRANSACTION_INDEX).is_some() {
+            let path = folder.join(name);
             let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
             if bytes.chunks(ABORTED_BYTES).any(|entry| last_offset(entry).is_none_or(|last| last >= log_start)) {
                 return Ok(Transactions::Aborted);
@@ -76,8 +75,9 @@ mod tests {
     #[test]
     fn an_aborted_transaction_counts_as_long_as_its_records_are_there() {
         let folder = tempfile::tempdir().unwrap();
-        let left = |log_start| left_in(folder.path(), Offset(log_start)).unwrap();
-        let index = folder.path().join("00000000000000000000.txnindex");
+        let name = "00000000000000000000.txnindex".to_owned();
+        let index = folder.path().join(&name);
+        let left = |log_start| left_in(folder.path(), std::slice::from_ref(&name), Offset(log_start)).unwrap();
         fs::write(&index, []).unwrap();
         assert_eq!(left(0), Transactions::Committed);
         let numbers = [7_i64, 10, 20, 10].map(i64::to_be_bytes).concat();
