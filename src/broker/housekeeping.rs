@@ -32,6 +32,10 @@ const SYNCS_AT_ONCE_MAX: usize = 4;
 const FLUSHES_AT_ONCE_MAX: usize = 2;
 const FLUSHES_WORTH_A_THREAD: usize = 16;
 
+/// Flushes follow each other slower the more partitions they flush.
+const FLUSH_PAUSE_PER_PARTITION: Duration = Duration::from_millis(2);
+const FLUSH_PAUSE_MAX: Duration = Duration::from_secs(5);
+
 /// Records that are this much longer not on disk than they should be are told of.
 const LATE: Duration = Duration::from_secs(10);
 
@@ -88,12 +92,15 @@ pub(super) async fn sync_due(partitions: Arc<PartitionManager>) {
     }
 }
 
-/// Flushes what nobody waits for: `delay` after a record was stored, or when the flush before is done.
+/// Flushes what nobody waits for: `delay` after a record was stored, or when the flush before is done, and
+/// [as far apart](flush_pause) as many partitions ask for.
 pub(super) async fn flush_dirty(delay: Duration, partitions: Arc<PartitionManager>) {
     let mut is_late = false;
+    let mut flushed_at = Instant::now();
     loop {
         let age = partitions.wait_until_dirty().await;
         tokio::time::sleep(delay.saturating_sub(age)).await;
+        tokio::time::sleep_until(flushed_at + flush_pause(partitions.dirty_count())).await;
         let threads = partitions.begin_flush().div_ceil(FLUSHES_WORTH_A_THREAD).min(FLUSHES_AT_ONCE_MAX);
         let mut running = JoinSet::new();
         for _ in 0..threads {
@@ -103,6 +110,7 @@ pub(super) async fn flush_dirty(delay: Duration, partitions: Arc<PartitionManage
         while let Some(done) = running.join_next().await {
             done.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()));
         }
+        flushed_at = Instant::now();
         let age = partitions.oldest_unsynced().unwrap_or_default();
         match is_late {
             false if age > delay + LATE => {
@@ -114,6 +122,25 @@ pub(super) async fn flush_dirty(delay: Duration, partitions: Arc<PartitionManage
                 is_late = false;
             }
             _ => {}
+        }
+    }
+}
+
+/// How far apart flushes of so many partitions are at least. A sync costs 50 µs of a processor and more, whatever there is
+/// to sync: a thousand partitions that get a record now and then would keep the disk busy for nothing else.
+fn flush_pause(partitions: usize) -> Duration {
+    let partitions = u32::try_from(partitions).unwrap_or(u32::MAX);
+    FLUSH_PAUSE_PER_PARTITION.saturating_mul(partitions).min(FLUSH_PAUSE_MAX)
+}
+
+/// Deletes the files and folders that nobody needs any more, each when its `file.delete.delay.ms` is over.
+pub(super) async fn delete_due(partitions: Arc<PartitionManager>) {
+    loop {
+        let looked = partitions.clone();
+        let pause = on_blocking_pool(move || looked.delete_due()).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause.map_or(FOREVER, |pause| pause.clamp(INTERVAL_MIN, FOREVER))) => {}
+            () = partitions.deletion_scheduled() => {}
         }
     }
 }
@@ -147,4 +174,17 @@ pub(super) async fn checkpoint_recovery_points(partitions: Arc<PartitionManager>
 
 async fn on_blocking_pool<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flushes_of_many_partitions_are_further_apart() {
+        assert_eq!(flush_pause(0), Duration::ZERO);
+        assert_eq!(flush_pause(50), Duration::from_millis(100));
+        assert_eq!(flush_pause(1000), Duration::from_secs(2));
+        assert_eq!(flush_pause(usize::MAX), FLUSH_PAUSE_MAX);
+    }
 }

@@ -175,6 +175,7 @@ impl Broker {
         ] {
             broker.watch_over(housekeeping::repeat(interval, broker.partitions.clone(), work));
         }
+        broker.watch_over(housekeeping::delete_due(broker.partitions.clone()));
         broker.watch_over(housekeeping::sync_due(broker.partitions.clone()));
         broker.watch_over(housekeeping::sync_old(broker.partitions.clone()));
         if let Some(delay) = storage.flush_delay {

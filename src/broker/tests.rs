@@ -501,3 +501,22 @@ async fn a_topic_that_is_deleted_and_created_again_at_once_begins_anew() {
     }
     broker.shutdown().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_topic_leaves_the_disk_when_its_delay_is_over() {
+    let data = tempfile::tempdir().unwrap();
+    let broker = Broker::start(config(&data)).await.unwrap();
+    create(&broker, "short", &[("file.delete.delay.ms", "0")]).await;
+    create(&broker, "long", &[("file.delete.delay.ms", "3600000")]).await;
+    let controller = controller(&broker.config, &broker.quorum, &Clock::system());
+    let both = ["short", "long"].map(|name| controller::TopicRef::Name(name.into())).to_vec();
+    controller.delete_topics(both, &mut MutationQuota::unlimited()).await.unwrap();
+    let left = || {
+        let names =
+            std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with("-delete")).map(|name| name[..4].to_owned()).collect::<Vec<_>>()
+    };
+    // Long before retention is looked after.
+    flush::until("the folder goes", || left() == ["long"]).await;
+    broker.shutdown().await.unwrap();
+}

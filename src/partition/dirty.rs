@@ -86,6 +86,11 @@ impl Dirty {
         self.news.notified().await;
     }
 
+    /// How many wait for the next round.
+    pub(super) fn count(&self) -> usize {
+        self.queues.lock().waiting.len()
+    }
+
     /// Begins a round with all that are queued. How many they are.
     pub(super) fn begin_round(&self) -> usize {
         let mut queues = self.queues.lock();

@@ -149,6 +149,8 @@ pub struct Partition {
 pub(super) struct Background {
     pub(super) due: Arc<DueSyncs>,
     pub(super) dirty: Arc<Dirty>,
+    /// There is something to delete, now or later.
+    pub(super) deletions: Arc<Notify>,
 }
 
 impl Partition {
@@ -498,17 +500,17 @@ impl Partition {
         Ok(log_start)
     }
 
-    /// Deletes what retention gives up, and the files whose delay is over. Blocks on the disk.
+    /// Takes away what retention gives up; the files go later. Blocks on the disk.
     ///
     /// # Errors
-    /// A segment or file could not be removed.
+    /// A segment could not be taken away.
     pub(super) fn delete_old_segments(&self, now: TimestampMs) -> Result<(), storage::Error> {
         let deleted = self.log.delete_old_segments(now);
         // Who waits below the new log start, or for a log that failed, must hear of it.
         if !matches!(deleted, Ok(0)) {
             self.wake_all();
         }
-        self.log.delete_due(now).and(deleted).map(drop)
+        deleted.map(drop)
     }
 
     /// The partition goes: whoever waits for it hears of it.

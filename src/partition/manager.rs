@@ -16,7 +16,7 @@ use crate::config::{BrokerConfig, DynamicSettings, LogConfig};
 use crate::metadata::{self, ClusterImage};
 use crate::runtime::{Clock, Disk, Space};
 use crate::storage::{self, DataDirectory, Log};
-use crate::types::{BrokerId, PartitionIndex, TopicId, TopicName, TopicPartition};
+use crate::types::{BrokerId, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -210,6 +210,7 @@ impl PartitionManager {
             if let Err(e) = directory.sync_removals() {
                 error!(error = %e, "a power cut may bring deleted partitions back");
             }
+            self.background.deletions.notify_one();
         }
         let is_unchanged = |topic: &Arc<metadata::Topic>| {
             before.by_id.get(&topic.id).filter(|hosted| Arc::ptr_eq(&hosted.metadata, topic)).cloned()
@@ -390,7 +391,8 @@ impl PartitionManager {
         }
     }
 
-    /// Deletes the segments that retention gives up, and the files whose delay is over. Blocks on the disk.
+    /// Takes away the segments that retention gives up; their files go [later](PartitionManager::delete_due). Blocks on the
+    /// disk.
     pub fn delete_old_segments(&self) {
         let now = self.clock.now();
         for partition in self.online() {
@@ -398,11 +400,33 @@ impl PartitionManager {
                 error!(topic_partition = %partition.topic_partition(), error = %e, "retention of a log failed");
             }
         }
-        if let Some(directory) = &*self.directory.lock()
-            && let Err(e) = directory.delete_due(now)
-        {
-            error!(error = %e, "the folder of a deleted partition stays behind");
+        self.background.deletions.notify_one();
+    }
+
+    /// Deletes the files and folders whose delay is over, and says when the next one's will be. Blocks on the disk.
+    pub fn delete_due(&self) -> Option<Duration> {
+        let now = self.clock.now();
+        let mut next = Vec::new();
+        for partition in self.online() {
+            match partition.log().delete_due(now) {
+                Ok(at) => next.extend(at),
+                Err(e) => {
+                    error!(topic_partition = %partition.topic_partition(), error = %e, "a deleted file stays behind");
+                }
+            }
         }
+        match self.directory.lock().as_ref().map(|directory| directory.delete_due(now)) {
+            Some(Ok(at)) => next.extend(at),
+            Some(Err(e)) => error!(error = %e, "the folder of a deleted partition stays behind"),
+            None => {}
+        }
+        let wait = |at: &TimestampMs| u64::try_from(at.0.saturating_sub(now.0)).unwrap_or(0);
+        next.iter().map(wait).min().map(Duration::from_millis)
+    }
+
+    /// Waits until something was scheduled for [`delete_due`](PartitionManager::delete_due).
+    pub async fn deletion_scheduled(&self) {
+        self.background.deletions.notified().await;
     }
 
     /// Forgets producers that were idle for too long.
@@ -460,6 +484,11 @@ impl PartitionManager {
             }
             self.background.dirty.news().await;
         }
+    }
+
+    /// How many partitions have records that are not on disk, those that are being flushed left out.
+    pub fn dirty_count(&self) -> usize {
+        self.background.dirty.count()
     }
 
     /// Begins a round of flushes with all partitions that have records which are not on disk: how many may have.
