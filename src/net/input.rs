@@ -9,10 +9,12 @@
 
 use super::{Budget, Charge};
 use parking_lot::Mutex;
+use rustix::net::{RecvFlags, recv};
 use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -133,11 +135,15 @@ impl Input {
             let most = room.len().min(SCARCE_BYTES);
             room = &mut room[..most];
         }
-        let read = stream.try_read(room);
-        if let Ok(count) = read {
-            self.end += count;
-        }
-        read
+        // Less than there is room for was all there is: the runtime is told so, as by a receipt that finds nothing.
+        let mut received = 0;
+        let read = stream.try_io(Interest::READABLE, || {
+            let wanted = room.len();
+            received = recv(stream, room, RecvFlags::DONTWAIT)?.1;
+            if (1..wanted).contains(&received) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        self.end += received;
+        if received > 0 { Ok(received) } else { read.map(|()| 0) }
     }
 
     fn make_room(&mut self) {
