@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// For fsync, cold reads, and creating and deleting files.
-const BLOCKING_THREADS_MAX: usize = 12;
+const BLOCKING_THREADS_MAX: usize = 16;
 
 /// What can be said to `klamm serve`; all of it wins over `KAFKA_*` environment variables, and those over the file.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -149,8 +149,8 @@ fn catch_signals() -> io::Result<oneshot::Receiver<&'static str>> {
 }
 
 /// As many workers as processors; two at least, so that one slow append does not stop the rest. Each connection that
-/// recompresses gives its worker to another thread, and as many of them do so at a time as there are processors; when the
-/// disk is slow, four that append do so, too.
+/// recompresses gives its worker to another thread, and as many of them do so at a time as there are processors; four that
+/// read what is not in memory do so, too, and four that append when the disk is slow.
 fn runtime() -> io::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     Builder::new_multi_thread()

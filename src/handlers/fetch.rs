@@ -19,7 +19,7 @@ use crate::partition::{
     FetchWait, Hosted, HostedTopic, Minimum, Partition, Read, ReadError, ReadOutcome, ReadableBound, Slice,
 };
 use crate::quota::{Kind, Who};
-use crate::runtime::{Outgoing, polled};
+use crate::runtime::{Outgoing, Reach, polled};
 use crate::security::Operation;
 use crate::types::{LeaderEpoch, Offset, PartitionIndex};
 pub use crate::wire::fetch::Request;
@@ -196,7 +196,7 @@ impl Limits {
 
 /// Reads until there is enough, something urgent, or the deadline.
 async fn read_enough(services: &Services, client: &Client, limits: &Limits, context: &Context) -> Vec<Found> {
-    let found = read_all(services, client, limits, context);
+    let found = look(services, client, limits, context).await;
     if is_enough(&found, limits) || Instant::now() >= limits.deadline {
         return found;
     }
@@ -205,7 +205,7 @@ async fn read_enough(services: &Services, client: &Client, limits: &Limits, cont
     let wait = FetchWait::register(partitions, limits.bound);
     loop {
         wait.begin_round(limits.bytes_min);
-        let found = read_all(services, client, limits, context);
+        let found = look(services, client, limits, context).await;
         if is_enough(&found, limits) {
             return found;
         }
@@ -213,7 +213,7 @@ async fn read_enough(services: &Services, client: &Client, limits: &Limits, cont
         // Lent bytes are given back for the time of the wait, so that segments can be deleted.
         drop(found);
         if !wait.wait_for_rest(bytes as u64, limits.deadline).await {
-            return read_all(services, client, limits, context);
+            return look(services, client, limits, context).await;
         }
     }
 }
@@ -226,13 +226,43 @@ fn available(found: &[Found]) -> usize {
     found.iter().map(|found| found.available).fold(0, usize::saturating_add)
 }
 
-/// One look at every partition, in the order of the session, beginning where it says.
-fn read_all(services: &Services, client: &Client, limits: &Limits, context: &Context) -> Vec<Found> {
+/// What was to be read is on the disk.
+#[derive(Debug)]
+struct NotInMemory;
+
+/// One look at every partition: on the worker when all that must be looked at is in memory, aside otherwise.
+async fn look(services: &Services, client: &Client, limits: &Limits, context: &Context) -> Vec<Found> {
+    let read_all = |reach| read_all(services, client, limits, context, reach);
+    match read_all(Reach::Memory) {
+        Ok(found) => found,
+        Err(NotInMemory) => {
+            let turn = services.cold_reads.take().await;
+            turn.aside(|| read_all(Reach::Disk)).expect("a read that reaches to the disk finds what is there")
+        }
+    }
+}
+
+/// Reads from every partition, in the order of the session, beginning where it says.
+fn read_all(
+    services: &Services,
+    client: &Client,
+    limits: &Limits,
+    context: &Context,
+    reach: Reach,
+) -> Result<Vec<Found>, NotInMemory> {
     let hosted = services.partitions.hosted();
     let partitions = context.partitions();
     let count = partitions.len();
-    let mut reader =
-        Reader { services, client, hosted: &hosted, limits, topic: None, bytes_left: limits.bytes_max, is_first: true };
+    let mut reader = Reader {
+        services,
+        client,
+        hosted: &hosted,
+        limits,
+        reach,
+        topic: None,
+        bytes_left: limits.bytes_max,
+        is_first: true,
+    };
     (0..count)
         .map(|i| {
             let (key, remembered) = partitions.get_index((context.start() + i) % count).expect("the index is in range");
@@ -246,6 +276,7 @@ struct Reader<'a> {
     client: &'a Client,
     hosted: &'a Hosted,
     limits: &'a Limits,
+    reach: Reach,
     /// The topic of the last partition: those of one topic stand together.
     topic: Option<(&'a TopicKey, Result<Arc<HostedTopic>, ErrorCode>)>,
     bytes_left: usize,
@@ -253,7 +284,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn read(&mut self, (topic, index): &'a Key, remembered: &Remembered) -> Found {
+    fn read(&mut self, (topic, index): &'a Key, remembered: &Remembered) -> Result<Found, NotInMemory> {
         if self.topic.as_ref().is_none_or(|(known, _)| *known != topic) {
             let found = find_topic(self.services, self.client, self.hosted, topic.as_ref(), Operation::Read);
             self.topic = Some((topic, found));
@@ -264,13 +295,15 @@ impl<'a> Reader<'a> {
             .map_err(|code| *code)
             .and_then(|topic| topic.partition(PartitionIndex(*index)).cloned().map_err(lookup_error));
         match partition {
-            Ok(partition) if self.limits.is_follower => Found::failed(ErrorCode::NotLeaderOrFollower, Some(partition)),
+            Ok(partition) if self.limits.is_follower => {
+                Ok(Found::failed(ErrorCode::NotLeaderOrFollower, Some(partition)))
+            }
             Ok(partition) => self.read_partition(partition, remembered),
-            Err(code) => Found::failed(code, None),
+            Err(code) => Ok(Found::failed(code, None)),
         }
     }
 
-    fn read_partition(&mut self, partition: Arc<Partition>, remembered: &Remembered) -> Found {
+    fn read_partition(&mut self, partition: Arc<Partition>, remembered: &Remembered) -> Result<Found, NotInMemory> {
         let wanted = &remembered.wanted;
         let epoch = |epoch: i32, since: i16| (self.limits.version >= since && epoch >= 0).then_some(LeaderEpoch(epoch));
         let read = Read {
@@ -280,8 +313,10 @@ impl<'a> Reader<'a> {
             bound: self.limits.bound,
             bytes_max: usize::try_from(wanted.max_bytes).unwrap_or(0).min(self.bytes_left),
             minimum: if self.is_first { Minimum::OneBatch } else { Minimum::Nothing },
+            reach: self.reach,
         };
-        match partition.read(&read) {
+        let found = match partition.read(&read) {
+            Ok(ReadOutcome::NotInMemory) => return Err(NotInMemory),
             Ok(ReadOutcome::Records(read)) => {
                 let bytes = read.slice.as_ref().map_or(0, length);
                 let available = usize::try_from(read.available_bytes).unwrap_or(usize::MAX);
@@ -314,7 +349,8 @@ impl<'a> Reader<'a> {
                 }
                 Found::failed(read_error(&e), Some(partition))
             }
-        }
+        };
+        Ok(found)
     }
 }
 

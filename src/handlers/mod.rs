@@ -41,7 +41,6 @@ pub mod produce;
 mod producer_ids;
 mod recompression;
 mod services;
-mod turns;
 mod unregister_broker;
 mod update_features;
 
@@ -55,7 +54,6 @@ use std::time::{Duration, Instant};
 pub use pace::Pace;
 pub use recompression::Place;
 pub use services::Services;
-pub use turns::{Turn, Turns};
 
 /// What is known of the client behind a connection.
 #[derive(Debug)]

@@ -9,7 +9,7 @@
 //!
 //! Called by `produce`, which measures, and by `server`, which asks where a run belongs.
 
-use super::turns::Turns;
+use crate::runtime::Turns;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tracing::info;

@@ -9,7 +9,7 @@
 //!
 //! Called by `produce`.
 
-use super::turns::Turns;
+use crate::runtime::Turns;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 

@@ -2,16 +2,19 @@
 
 use super::fetch_session::FetchSessions;
 use super::producer_ids::ProducerIds;
-use super::{Pace, Turns, recompression};
+use super::{Pace, recompression};
 use crate::config::{BrokerConfig, QuotasConfig};
 use crate::controller::Controller;
 use crate::metadata::{Broker, ClusterImage, Endpoint};
 use crate::partition::PartitionManager;
 use crate::quota::{ClientQuotas, Windows};
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Turns};
 use crate::security::Authorizer;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// So many reads at a time wait for the disk; each costs a thread. One disk serves no more of them sooner.
+const COLD_READS_AT_ONCE_MAX: usize = 4;
 
 /// The parts of the broker that handlers call.
 pub struct Services {
@@ -27,6 +30,8 @@ pub struct Services {
     pub authorizer: Authorizer,
     /// The turns of those that recompress.
     pub recompression: Turns,
+    /// The turns of those that read what is not in memory.
+    pub cold_reads: Turns,
     /// How quick appends are.
     pub pace: Pace,
     /// What clients may use, and have used.
@@ -50,6 +55,7 @@ impl Services {
             controller,
             authorizer: Authorizer,
             recompression: recompression::turns(),
+            cold_reads: Turns::new(COLD_READS_AT_ONCE_MAX),
             pace: Pace::new(),
             quotas: Arc::new(client_quotas(&config.quotas)),
             sessions,

@@ -13,4 +13,4 @@ mod output;
 pub use budget::{Budget, Charge};
 pub use input::{FrameError, Input};
 pub use listener::Listener;
-pub use output::{send, send_at_once};
+pub use output::{Sent, send, send_at_once};

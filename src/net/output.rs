@@ -1,9 +1,10 @@
 //! Sending answers: plain bytes by `send`, slices of files by `sendfile`.
 //!
 //! Invariants: order is that of the queue; a header that a slice follows is sent with `MSG_MORE`, so that both leave in
-//! one packet; a full socket suspends, it never spins.
+//! one packet; a full socket suspends, it never spins; a slice that is not in memory is brought in aside, when there is a
+//! turn, which is over before the socket is waited for.
 
-use crate::runtime::{Next, Outgoing};
+use crate::runtime::{Next, Outgoing, Turns};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use std::io;
@@ -11,36 +12,64 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// The most that one `sendfile` is asked for.
-const FILE_BYTES_MAX: u64 = 1 << 30;
+/// The most that one `sendfile` is asked for. The kernel keeps the processor for all of it, and whoever else is to have that
+/// processor waits: beside a client that reads as fast as it can, asked for a MiB, the others' slowest answers take twice as
+/// long.
+const FILE_BYTES_MAX: u64 = 256 << 10;
 
-/// Sends what the socket takes at once. Whether all of `out` is sent.
+/// How much was sent at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// Everything.
+    All,
+    /// What the socket took.
+    UpToFullSocket,
+    /// What stands before a slice that is not in memory.
+    UpToColdSlice,
+}
+
+/// Sends what the socket takes at once and is in memory.
 ///
 /// # Errors
 /// Those of the socket; `UnexpectedEof` when a file is shorter than its slice.
-pub fn send_at_once(stream: &TcpStream, out: &mut Outgoing) -> io::Result<bool> {
+pub fn send_at_once(stream: &TcpStream, out: &mut Outgoing) -> io::Result<Sent> {
     while !out.is_empty() {
+        if !out.prepare() {
+            return Ok(Sent::UpToColdSlice);
+        }
         match stream.try_io(Interest::WRITABLE, || send_some(stream, out)) {
             Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Sent::UpToFullSocket),
             Err(e) => return Err(e),
         }
     }
-    Ok(true)
+    Ok(Sent::All)
 }
 
-/// Sends all of `out`. A client that takes nothing for `stall_max` is given up.
+/// Sends all of `out`. A client that takes nothing for `stall_max` is given up. What is not in memory waits for one of
+/// `cold_reads`.
 ///
 /// # Errors
 /// As [`send_at_once`]; `TimedOut`.
-pub async fn send(stream: &TcpStream, out: &mut Outgoing, stall_max: Option<Duration>) -> io::Result<()> {
-    while !send_at_once(stream, out)? {
-        match stall_max {
-            Some(stall_max) => tokio::time::timeout(stall_max, stream.writable()).await??,
-            None => stream.writable().await?,
+pub async fn send(
+    stream: &TcpStream,
+    out: &mut Outgoing,
+    stall_max: Option<Duration>,
+    cold_reads: &Turns,
+) -> io::Result<()> {
+    loop {
+        match send_at_once(stream, out)? {
+            Sent::All => return Ok(()),
+            Sent::UpToColdSlice => cold_reads.take().await.aside(|| out.bring_in())?,
+            Sent::UpToFullSocket => {
+                match stall_max {
+                    Some(stall_max) => tokio::time::timeout(stall_max, stream.writable()).await??,
+                    None => stream.writable().await?,
+                }
+                out.forget_presence();
+            }
         }
     }
-    Ok(())
 }
 
 fn send_some(stream: &TcpStream, out: &mut Outgoing) -> io::Result<()> {
@@ -49,9 +78,9 @@ fn send_some(stream: &TcpStream, out: &mut Outgoing) -> io::Result<()> {
             let flags = if more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
             rustix::net::send(stream, bytes, flags)
         }
-        Next::File(slice) => {
+        Next::File { slice, present_bytes } => {
             let mut position = slice.position;
-            let length = slice.length.min(FILE_BYTES_MAX) as usize;
+            let length = present_bytes.min(FILE_BYTES_MAX) as usize;
             match rustix::fs::sendfile(stream, &*slice.file, Some(&mut position), length) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 sent => sent,
@@ -72,7 +101,7 @@ fn send_some(stream: &TcpStream, out: &mut Outgoing) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::FileSlice;
+    use crate::runtime::{Disk, FileSlice, Presence};
     use std::io::Write;
     use std::sync::Arc;
     use tokio::io::AsyncReadExt;
@@ -88,9 +117,10 @@ mod tests {
         file.write_all(&content).unwrap();
         let mut out = Outgoing::default();
         out.bytes.extend_from_slice(b"head");
-        out.splice(FileSlice { file: Arc::new(file), position: 1000, length: 18_000_000 });
+        let (disk, presence) = (Disk::system(), Presence::Unknown);
+        out.splice(FileSlice { file: Arc::new(file), position: 1000, length: 18_000_000, disk, presence });
         out.bytes.extend_from_slice(b"tail");
-        let sender = tokio::spawn(async move { send(&server, &mut out, None).await });
+        let sender = tokio::spawn(async move { send(&server, &mut out, None, &Turns::new(1)).await });
         let mut received = Vec::new();
         client.read_to_end(&mut received).await.unwrap();
         sender.await.unwrap().unwrap();

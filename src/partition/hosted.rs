@@ -14,6 +14,7 @@ use super::wait::Waits;
 use super::{AppendError, ReadError, ReadableBound};
 use crate::config::LogConfig;
 use crate::metadata;
+use crate::runtime::Reach;
 use crate::storage::{self, Bound, FoundRecord, LeaderBatch, Log, LogRead, Minimum, Positions};
 use crate::types::{BrokerId, LeaderEpoch, Offset, PartitionEpoch, TimestampMs, TopicId, TopicPartition};
 use arc_swap::ArcSwap;
@@ -97,6 +98,8 @@ pub struct Read {
     pub bytes_max: usize,
     /// Whether one batch is returned even above the limit (KIP-74).
     pub minimum: Minimum,
+    /// Whether the disk may be waited for.
+    pub reach: Reach,
 }
 
 /// Where an epoch ends in the log.
@@ -113,6 +116,8 @@ pub struct EpochEnd {
 pub enum ReadOutcome {
     /// Records, perhaps none.
     Records(LogRead),
+    /// They are on the disk, which was not to be waited for.
+    NotInMemory,
     /// The reader's log and this one part behind this point (KIP-320, KIP-595).
     Diverging(EpochEnd, Positions),
 }
@@ -413,7 +418,12 @@ impl Partition {
                 return Ok(ReadOutcome::Diverging(EpochEnd { epoch, end }, positions));
             }
         }
-        Ok(ReadOutcome::Records(self.log.read(read.from, read.bytes_max, bound(read.bound), read.minimum)?))
+        let Read { from, bytes_max, minimum, .. } = *read;
+        let found = match read.reach {
+            Reach::Memory => self.log.read_from_memory(from, bytes_max, bound(read.bound), minimum)?,
+            Reach::Disk => Some(self.log.read(from, bytes_max, bound(read.bound), minimum)?),
+        };
+        Ok(found.map_or(ReadOutcome::NotInMemory, ReadOutcome::Records))
     }
 
     /// The first record at or after a time that a reader may see.

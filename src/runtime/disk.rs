@@ -7,13 +7,16 @@
 //!   told as done, in that order, is what the files hold;
 //! * a sync covers what was told as done before it was announced.
 //!
-//! Reads do not pass here: they change nothing, and files are damaged by tests where they lie.
+//! Reads change nothing, and files are damaged by tests where they lie; those that may have to wait for the disk are told of
+//! all the same ([`FileReader`](super::FileReader)).
 
+use super::Reach;
 use rustix::fs::FallocateFlags;
 use rustix::io::{Errno, retry_on_intr};
 use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -83,6 +86,16 @@ pub trait DiskWatcher: Debug + Send + Sync {
     /// Called when a change has happened.
     fn after(&self, change: &Change<'_>);
 
+    /// Called before bytes of a file are read that may not be in memory, and when it is asked whether they are. May take its
+    /// time where the read reaches to the disk.
+    ///
+    /// # Errors
+    /// `WouldBlock`: they are not in memory, for who reaches no farther; or whatever the disk is to be said to have answered.
+    fn reads(&self, file: &File, range: Range<u64>, reach: Reach) -> io::Result<()> {
+        let _ = (file, range, reach);
+        Ok(())
+    }
+
     /// What is to be answered to who asks for the room that is left; `None`: the truth.
     fn space(&self) -> Option<Space> {
         None
@@ -119,6 +132,10 @@ impl Disk {
         let done = act()?;
         watcher.after(&change);
         Ok(done)
+    }
+
+    pub(super) fn reads(&self, file: &File, range: Range<u64>, reach: Reach) -> io::Result<()> {
+        self.0.as_ref().map_or(Ok(()), |watcher| watcher.reads(file, range, reach))
     }
 
     /// Makes an empty file, for reading and writing; one that is there is emptied.

@@ -2,10 +2,16 @@
 //!
 //! Invariants: the bytes in the range are never rewritten while the slice lives; the descriptor stays open with it.
 
+use super::Disk;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+
+/// So many bytes are asked for at a time: as many as a consumer fetches of a partition by default.
+const ASKED_BYTES: u64 = 1 << 20;
+/// So many are brought in at a time: the kernel keeps the processor meanwhile, and others wait for the turn.
+const BROUGHT_IN_BYTES: u64 = 256 << 10;
 
 /// `length` bytes of `file` from `position`. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -16,9 +22,41 @@ pub struct FileSlice {
     pub position: u64,
     /// How many bytes.
     pub length: u64,
+    /// The disk that the file is on.
+    pub disk: Disk,
+    /// Whether they are in memory.
+    pub presence: Presence,
+}
+
+/// Whether bytes of a file are in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// They are: the page cache keeps what is not on disk yet.
+    Certain,
+    /// That is to be asked.
+    Unknown,
 }
 
 impl FileSlice {
+    /// How many bytes from the slice's start on can be sent without waiting for the disk; 0 when it is to be waited for.
+    pub fn bytes_in_memory(&self) -> u64 {
+        let stretch = self.length.min(ASKED_BYTES);
+        match self.presence {
+            Presence::Certain => self.length,
+            Presence::Unknown if self.disk.is_in_memory(&self.file, self.position, stretch) => stretch,
+            Presence::Unknown => 0,
+        }
+    }
+
+    /// Brings bytes from the slice's start on into memory, and waits for them. How many.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    pub fn bring_in(&self) -> io::Result<u64> {
+        let stretch = self.length.min(BROUGHT_IN_BYTES);
+        self.disk.bring_in(&self.file, self.position, stretch).map(|()| stretch)
+    }
+
     /// Appends the slice's bytes to `out`.
     ///
     /// # Errors

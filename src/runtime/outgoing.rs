@@ -1,10 +1,11 @@
 //! Answers on their way out: bytes in memory, with slices of files spliced in between.
 //!
 //! Invariants: splices are ordered by where they stand; what was sent is never looked at again.
-//! Handlers fill it, `net` sends it; it does no I/O of its own.
+//! Handlers fill it, `net` sends it; it reads nothing but whether a slice is in memory, and what it is told to bring in.
 
-use super::FileSlice;
+use super::{FileSlice, Presence};
 use std::collections::VecDeque;
+use std::io;
 
 /// A queue of answers for one connection.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub struct Outgoing {
     pub bytes: Vec<u8>,
     sent: usize,
     splices: VecDeque<Splice>,
+    /// Bytes of the first slice that are in memory, since it was looked last.
+    present_bytes: u64,
 }
 
 /// A file's bytes that belong in front of byte `at` of the answers.
@@ -50,8 +53,13 @@ pub enum Next<'a> {
         /// Whether anything follows.
         more: bool,
     },
-    /// This slice of a file.
-    File(&'a FileSlice),
+    /// This slice of a file; its first `present_bytes` can be sent without waiting for the disk.
+    File {
+        /// What is not sent yet of the slice.
+        slice: &'a FileSlice,
+        /// As [`prepare`](Outgoing::prepare) found.
+        present_bytes: u64,
+    },
     /// Nothing is left.
     Nothing,
 }
@@ -84,6 +92,7 @@ impl Outgoing {
     pub fn take_back(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
         self.splices.truncate(mark.splices);
+        self.present_bytes = 0;
     }
 
     /// Whether all is sent.
@@ -101,9 +110,37 @@ impl Outgoing {
         let end = self.splices.front().map_or(self.bytes.len(), |s| s.at);
         match self.splices.front() {
             _ if self.sent < end => Next::Bytes { bytes: &self.bytes[self.sent..end], more: !self.splices.is_empty() },
-            Some(splice) => Next::File(&splice.slice),
+            Some(splice) => Next::File { slice: &splice.slice, present_bytes: self.present_bytes },
             None => Next::Nothing,
         }
+    }
+
+    /// Looks whether what has to be sent next is in memory, unless that is known. False: it is to be brought in first.
+    pub fn prepare(&mut self) -> bool {
+        if self.present_bytes == 0
+            && let Next::File { slice, .. } = self.next()
+        {
+            self.present_bytes = slice.bytes_in_memory();
+            return self.present_bytes > 0;
+        }
+        true
+    }
+
+    /// Brings what has to be sent next into memory, and waits for the disk.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn bring_in(&mut self) -> io::Result<()> {
+        if let Next::File { slice, .. } = self.next() {
+            self.present_bytes = slice.bring_in()?;
+        }
+        Ok(())
+    }
+
+    /// The client was waited for: what was in memory may have left it.
+    pub fn forget_presence(&mut self) {
+        self.present_bytes = 0;
+        self.splices.iter_mut().for_each(|splice| splice.slice.presence = Presence::Unknown);
     }
 
     /// Notes that `count` bytes of what [`next`](Outgoing::next) returned are sent.
@@ -115,8 +152,10 @@ impl Outgoing {
         } else if let Some(splice) = self.splices.front_mut() {
             splice.slice.position += count as u64;
             splice.slice.length -= count as u64;
+            self.present_bytes = self.present_bytes.saturating_sub(count as u64);
             if splice.slice.length == 0 {
                 self.splices.pop_front();
+                self.present_bytes = 0;
             }
         }
         if self.is_empty() {
@@ -130,6 +169,7 @@ impl Outgoing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::Disk;
     use std::sync::Arc;
 
     #[test]
@@ -137,7 +177,7 @@ mod tests {
         let file = Arc::new(tempfile::tempfile().unwrap());
         let mut out = Outgoing::default();
         out.bytes.extend_from_slice(b"head");
-        out.splice(FileSlice { file, position: 7, length: 5 });
+        out.splice(FileSlice { file, position: 7, length: 5, disk: Disk::system(), presence: Presence::Certain });
         out.bytes.extend_from_slice(b"tail");
         assert_eq!(out.waiting_bytes(), 13);
         assert!(matches!(out.next(), Next::Bytes { bytes: b"head", more: true }));
@@ -145,7 +185,7 @@ mod tests {
         assert!(matches!(out.next(), Next::Bytes { bytes: b"d", more: true }));
         out.advance(1);
         out.advance(2);
-        assert!(matches!(out.next(), Next::File(FileSlice { position: 9, length: 3, .. })));
+        assert!(matches!(out.next(), Next::File { slice: FileSlice { position: 9, length: 3, .. }, .. }));
         out.advance(3);
         assert!(matches!(out.next(), Next::Bytes { bytes: b"tail", more: false }));
         out.advance(4);
@@ -154,7 +194,9 @@ mod tests {
 
     #[test]
     fn what_is_taken_back_is_not_sent() {
-        let slice = || FileSlice { file: Arc::new(tempfile::tempfile().unwrap()), position: 0, length: 5 };
+        let file = || Arc::new(tempfile::tempfile().unwrap());
+        let (disk, presence) = (Disk::system(), Presence::Certain);
+        let slice = || FileSlice { file: file(), position: 0, length: 5, disk: disk.clone(), presence };
         let mut out = Outgoing::default();
         out.bytes.extend_from_slice(b"kept");
         out.splice(slice());
@@ -164,5 +206,18 @@ mod tests {
         assert_eq!(out.bytes_since(mark), 8);
         out.take_back(mark);
         assert_eq!((out.bytes_since(mark), out.waiting_bytes()), (0, 9));
+    }
+
+    #[test]
+    fn what_a_client_was_waited_for_is_asked_for_anew() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let slice = FileSlice { file, position: 0, length: 5, disk: Disk::system(), presence: Presence::Certain };
+        let mut out = Outgoing::default();
+        out.splice(slice);
+        assert!(out.prepare());
+        assert!(matches!(out.next(), Next::File { present_bytes: 5, .. }));
+        out.forget_presence();
+        assert!(!out.prepare(), "the file has no such bytes");
+        assert!(matches!(out.next(), Next::File { present_bytes: 0, .. }));
     }
 }

@@ -11,10 +11,10 @@
 //! * a client that never pauses gives way to others, and what is answered to it is sent before it becomes much.
 
 use crate::handlers::produce::Waiting;
-use crate::handlers::{Call, Client, Place, Refusal, Services, Turn, Turns, answer, fetch, produce};
-use crate::net::{Budget, FrameError, Input, send, send_at_once};
+use crate::handlers::{Call, Client, Place, Refusal, Services, answer, fetch, produce};
+use crate::net::{Budget, FrameError, Input, Sent, send, send_at_once};
 use crate::quota::Kind;
-use crate::runtime::{Outgoing, polled};
+use crate::runtime::{Outgoing, Turn, Turns, polled};
 use crate::wire::{ApiKey, HeaderError, api_versions, parse_header};
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -144,7 +144,8 @@ impl Connection {
             }
         };
         // What was answered before goes out, if the client still reads.
-        let _ = tokio::time::timeout(Duration::from_secs(1), send(&self.stream, &mut self.out, None)).await;
+        let cold_reads = &self.services.cold_reads;
+        let _ = tokio::time::timeout(Duration::from_secs(1), send(&self.stream, &mut self.out, None, cold_reads)).await;
         let (peer, software) =
             (self.client.peer, self.client.software.as_ref().map(|s| format!("{} {}", s.name, s.version)));
         match end {
@@ -313,10 +314,10 @@ impl Connection {
     }
 
     async fn send(&mut self) -> Result<(), End> {
-        if !send_at_once(&self.stream, &mut self.out)? {
+        if send_at_once(&self.stream, &mut self.out)? != Sent::All {
             tokio::select! {
                 biased;
-                sent = send(&self.stream, &mut self.out, Some(self.idle_time_max)) => sent?,
+                sent = send(&self.stream, &mut self.out, Some(self.idle_time_max), &self.services.cold_reads) => sent?,
                 () = &mut self.stop => return Err(End::Stopped),
                 never = set_aside_for_good(&mut self.input, &self.budget) => match never {},
             }

@@ -139,6 +139,11 @@ impl Error {
         matches!(self, Error::Io { source, .. } if is_disk_full(source))
     }
 
+    /// True when what was to be read is not in memory, and the disk was not to be waited for.
+    pub(super) fn is_not_in_memory(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// True when a file of that name is not there.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)

@@ -34,13 +34,18 @@ impl FileCache {
         FileCache { capacity: capacity.max(1), slots: Mutex::default() }
     }
 
+    /// What is open under this key.
+    pub(super) fn get(&self, key: u64) -> Option<Arc<OpenSegment>> {
+        self.slots.lock().get(key)
+    }
+
     /// What is open under this key, or what `open` opens. Two callers may open the same segment at once; one stays.
     pub(super) fn get_or_open(
         &self,
         key: u64,
         open: impl FnOnce() -> Result<OpenSegment, Error>,
     ) -> Result<Arc<OpenSegment>, Error> {
-        if let Some(found) = self.slots.lock().get(key) {
+        if let Some(found) = self.get(key) {
             return Ok(found);
         }
         let opened = Arc::new(open()?);

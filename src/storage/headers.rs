@@ -4,13 +4,13 @@
 //! Bodies are not looked at: what is walked was checked before, when it was appended or recovered.
 
 use crate::record::{BatchInfo, HEADER_BYTES};
+use crate::runtime::FileReader;
 use crate::storage::Error;
 use crate::storage::map::Map;
 use crate::storage::segment::is_possible;
 use crate::types::Offset;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// As much as lies between two index entries by default, so that most searches need one read.
@@ -42,6 +42,7 @@ impl Fault {
 #[derive(Debug)]
 pub(super) struct Headers<'a> {
     file: &'a File,
+    reader: FileReader,
     map: Option<&'a Map>,
     position: u64,
     end: u64,
@@ -54,7 +55,13 @@ pub(super) struct Headers<'a> {
 impl<'a> Headers<'a> {
     /// Walks from `position`, where a batch begins, to `end`, where one ends. Reads from the map where there is one.
     pub(super) fn new(file: &'a File, map: Option<&'a Map>, position: u64, end: u64) -> Headers<'a> {
-        Headers { file, map, position, end, last_offset: None, block: Vec::new(), block_start: 0 }
+        let reader = FileReader::default();
+        Headers { file, reader, map, position, end, last_offset: None, block: Vec::new(), block_start: 0 }
+    }
+
+    /// The same walk, by a reader of the caller's.
+    pub(super) fn by(self, reader: &FileReader) -> Headers<'a> {
+        Headers { reader: reader.clone(), ..self }
     }
 
     /// The next batch and where it begins; `None` at the end.
@@ -92,7 +99,7 @@ impl<'a> Headers<'a> {
             let length = usize::try_from(self.end - position).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES);
             self.block.resize(length, 0);
             self.block_start = position;
-            self.file.read_exact_at(&mut self.block, position).map_err(Fault::Io)?;
+            self.reader.read_exact_at(self.file, &mut self.block, position).map_err(Fault::Io)?;
         }
         let start = (position - self.block_start) as usize;
         Ok(&self.block[start..start + HEADER_BYTES])

@@ -9,12 +9,11 @@
 //! numbers (offset relative to the base offset, position), a time entry a 64 bit timestamp and a 32 bit relative offset.
 
 use crate::record::BatchInfo;
-use crate::runtime::Disk;
+use crate::runtime::{Disk, FileReader};
 use crate::storage::{Error, checkpoint};
 use crate::types::{Offset, TimestampMs};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use tracing::warn;
 
@@ -339,17 +338,17 @@ pub(super) enum ClosedIndex {
 
 impl ClosedIndex {
     /// As [`Index::position_for`].
-    pub(super) fn position_for(&self, relative: u32) -> io::Result<u64> {
+    pub(super) fn position_for(&self, relative: u32, reader: &FileReader) -> io::Result<u64> {
         match self {
-            ClosedIndex::OnDisk(file) => file.position_for(relative),
+            ClosedIndex::OnDisk(file) => file.position_for(relative, reader),
             ClosedIndex::InMemory(index) => Ok(index.position_for(relative)),
         }
     }
 
     /// As [`Index::position_before`].
-    pub(super) fn position_before(&self, position: u64) -> io::Result<u64> {
+    pub(super) fn position_before(&self, position: u64, reader: &FileReader) -> io::Result<u64> {
         match self {
-            ClosedIndex::OnDisk(file) => file.position_before(position),
+            ClosedIndex::OnDisk(file) => file.position_before(position, reader),
             ClosedIndex::InMemory(index) => Ok(index.position_before(position)),
         }
     }
@@ -373,26 +372,26 @@ impl IndexFile {
     }
 
     /// As [`Index::position_for`].
-    pub(super) fn position_for(&self, relative: u32) -> io::Result<u64> {
-        self.last_position_where(|e| e.relative <= relative)
+    pub(super) fn position_for(&self, relative: u32, reader: &FileReader) -> io::Result<u64> {
+        self.last_position_where(|e| e.relative <= relative, reader)
     }
 
     /// As [`Index::position_before`].
-    pub(super) fn position_before(&self, position: u64) -> io::Result<u64> {
-        self.last_position_where(|e| u64::from(e.position) <= position)
+    pub(super) fn position_before(&self, position: u64, reader: &FileReader) -> io::Result<u64> {
+        self.last_position_where(|e| u64::from(e.position) <= position, reader)
     }
 
-    fn last_position_where(&self, holds: impl Fn(&OffsetEntry) -> bool) -> io::Result<u64> {
+    fn last_position_where(&self, holds: impl Fn(&OffsetEntry) -> bool, reader: &FileReader) -> io::Result<u64> {
         let (mut low, mut high) = (0, self.entries);
         while high - low > SEARCH_BLOCK {
             let middle = low + (high - low) / 2;
             let mut bytes = [0; OFFSET_ENTRY_BYTES as usize];
-            self.file.read_exact_at(&mut bytes, middle * OFFSET_ENTRY_BYTES)?;
+            reader.read_exact_at(&self.file, &mut bytes, middle * OFFSET_ENTRY_BYTES)?;
             if holds(&offset_entry(&bytes)) { low = middle } else { high = middle }
         }
         let mut block = [0; (SEARCH_BLOCK * OFFSET_ENTRY_BYTES) as usize];
         let block = &mut block[..((high - low) * OFFSET_ENTRY_BYTES) as usize];
-        self.file.read_exact_at(block, low * OFFSET_ENTRY_BYTES)?;
+        reader.read_exact_at(&self.file, block, low * OFFSET_ENTRY_BYTES)?;
         let entries = block.chunks_exact(OFFSET_ENTRY_BYTES as usize).map(offset_entry);
         Ok(entries.take_while(holds).last().map_or(0, |e| e.position.into()))
     }
@@ -433,16 +432,16 @@ mod tests {
             let (offsets, times) = (directory.path().join("i"), directory.path().join("t"));
             index.write(&Disk::system(), &offsets, &times).unwrap();
             prop_assert_eq!(&Index::read(&offsets, &times, u64::MAX).unwrap(), &index);
-            let file = IndexFile::open(&offsets).unwrap();
+            let (file, reader) = (IndexFile::open(&offsets).unwrap(), FileReader::default());
             for probe in probes {
                 let by_offset = index.offsets.iter().rev().find(|e| e.relative <= probe / 20);
                 let expected = by_offset.map_or(0, |e| e.position.into());
                 prop_assert_eq!(index.position_for(probe / 20), expected);
-                prop_assert_eq!(file.position_for(probe / 20).unwrap(), expected);
+                prop_assert_eq!(file.position_for(probe / 20, &reader).unwrap(), expected);
                 let by_position = index.offsets.iter().rev().find(|e| e.position <= probe);
                 let expected = by_position.map_or(0, |e| e.position.into());
                 prop_assert_eq!(index.position_before(probe.into()), expected);
-                prop_assert_eq!(file.position_before(probe.into()).unwrap(), expected);
+                prop_assert_eq!(file.position_before(probe.into(), &reader).unwrap(), expected);
                 let time = TimestampMs(i64::from(probe) / 300);
                 let by_time = index.times.iter().rev().find(|e| e.timestamp < time);
                 prop_assert_eq!(index.relative_before(time), by_time.map_or(0, |e| e.relative));

@@ -5,10 +5,13 @@
 //! * a read at the bound costs a load of the positions and nothing else;
 //! * a lookup reads an index and walks the headers of about `index.interval.bytes`.
 //!
-//! No lock is taken but the short one of the active segment's index. Blocks where bytes are not in the page cache.
+//! * what was not synced yet is in the page cache, as the kernel has to write it; all else may have left it. A read that must
+//!   not wait for the disk asks for what it looks at, and takes nothing through a map, where nobody could be asked.
+//!
+//! No lock is taken but the short one of the active segment's index.
 
 use crate::record::{BatchInfo, BatchView, DECOMPRESSED_BYTES_MAX};
-use crate::runtime::FileSlice;
+use crate::runtime::{FileReader, FileSlice, Presence, Reach};
 use crate::storage::headers::Headers;
 use crate::storage::log::Log;
 use crate::storage::positions::{Bound, Positions};
@@ -17,7 +20,6 @@ use crate::storage::{Error, ReadError};
 use crate::types::{LeaderEpoch, Offset, TimestampMs};
 use bytes::Bytes;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,7 +35,7 @@ pub enum Minimum {
 /// Bytes of a log.
 #[derive(Clone, Debug)]
 pub enum Slice {
-    /// A small slice, in memory: lent from the map of the active segment, or read.
+    /// A small slice, in memory: lent from the map of the active segment while it is recent, or read.
     Mapped(Bytes),
     /// A range of a segment's file, for `sendfile`.
     File(FileSlice),
@@ -77,15 +79,63 @@ struct Readable<'a> {
     log: &'a Log,
     segment: &'a Segment,
     source: Source,
+    reader: &'a FileReader,
     end: u64,
 }
 
+/// What a reader wants to have of the bytes that it found.
+#[derive(Clone, Copy)]
+struct Wanted {
+    bytes_max: usize,
+    minimum: Minimum,
+    age: Age,
+}
+
+/// How long ago bytes were appended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Age {
+    /// They are not synced.
+    Recent,
+    /// They are.
+    Old,
+}
+
 impl Log {
-    /// Lends whole batches from `from` on, at most `bytes_max` bytes of them unless `minimum` asks for the first.
+    /// Lends whole batches from `from` on, at most `bytes_max` bytes of them unless `minimum` asks for the first. Waits for
+    /// the disk to find them. Small slices are then in memory; of a [`Slice::File`] it is to be asked.
     ///
     /// # Errors
     /// An offset below the log start or above the log end; a log that is offline; bytes that cannot be read.
     pub fn read(&self, from: Offset, bytes_max: usize, bound: Bound, minimum: Minimum) -> Result<LogRead, ReadError> {
+        self.read_by(&FileReader::new(&self.shared.disk, Reach::Disk), from, bytes_max, bound, minimum)
+    }
+
+    /// The same without waiting for the disk; `None` when it would have to be waited for.
+    ///
+    /// # Errors
+    /// As [`read`](Log::read).
+    pub fn read_from_memory(
+        &self,
+        from: Offset,
+        bytes_max: usize,
+        bound: Bound,
+        minimum: Minimum,
+    ) -> Result<Option<LogRead>, ReadError> {
+        let reader = FileReader::new(&self.shared.disk, Reach::Memory);
+        match self.read_by(&reader, from, bytes_max, bound, minimum) {
+            Err(ReadError::Failed(error)) if error.is_not_in_memory() => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn read_by(
+        &self,
+        reader: &FileReader,
+        from: Offset,
+        bytes_max: usize,
+        bound: Bound,
+        minimum: Minimum,
+    ) -> Result<LogRead, ReadError> {
         if self.is_offline() {
             return Err(ReadError::Offline);
         }
@@ -94,15 +144,16 @@ impl Log {
         if from >= positions.bound(bound) {
             return Ok(LogRead { slice: None, available_bytes: 0, positions });
         }
+        let age = if from >= self.synced() { Age::Recent } else { Age::Old };
+        let wanted = Wanted { bytes_max, minimum, age };
         let found = self.retry_unless_deleted(from, || {
             let segments = self.segments.load();
             let first = segments.partition_point(|s| s.base_offset <= from).saturating_sub(1);
             for segment in &segments[first..] {
-                let Some(readable) = self.readable(segment, positions.bound_bytes(bound))? else { break };
-                if let Some((start, batch)) = readable.find(from)? {
+                let Some(readable) = self.readable(segment, positions.bound_bytes(bound), reader)? else { break };
+                if let Some((start, batch)) = readable.find(from, age)? {
                     let available = positions.bound_bytes(bound).saturating_sub(segment.base_bytes + start);
-                    let lent = readable.lend(start, &batch, bytes_max, minimum, self.shared.tuning.copy_below_bytes);
-                    return Ok((lent?, available));
+                    return Ok((readable.lend(start, &batch, wanted)?, available));
                 }
             }
             Ok((None, 0))
@@ -120,6 +171,7 @@ impl Log {
             return Err(ReadError::Offline);
         }
         let positions = self.positions();
+        let reader = FileReader::new(&self.shared.disk, Reach::Disk);
         self.retry_unless_deleted(positions.log_start, || {
             let folder = self.folder();
             let segments = self.segments.load();
@@ -128,7 +180,7 @@ impl Log {
                 if !is_active && segment.largest(&folder)?.0 < at {
                     continue;
                 }
-                let Some(readable) = self.readable(segment, positions.bound_bytes(bound))? else { break };
+                let Some(readable) = self.readable(segment, positions.bound_bytes(bound), &reader)? else { break };
                 let found = readable.first_record_since(at, positions.log_start, &folder)?;
                 if let Some(found) = found {
                     return Ok((found.offset < positions.bound(bound)).then_some(found));
@@ -168,8 +220,9 @@ impl Log {
         if timestamp == TimestampMs::NONE {
             return Ok(None);
         }
-        let Some(readable) = self.readable(&segments[place], positions.bound_bytes(bound))? else { return Ok(None) };
-        let Some((position, batch)) = readable.find(last_offset)? else { return Ok(None) };
+        let (reader, bound_bytes) = (FileReader::new(&self.shared.disk, Reach::Disk), positions.bound_bytes(bound));
+        let Some(readable) = self.readable(&segments[place], bound_bytes, &reader)? else { return Ok(None) };
+        let Some((position, batch)) = readable.find(last_offset, Age::Old)? else { return Ok(None) };
         let found = readable.record_in(position, &batch, timestamp, positions.log_start)?;
         Ok(found.filter(|f| f.offset < positions.bound(bound)))
     }
@@ -184,9 +237,10 @@ impl Log {
         }
         let segments = self.segments.load();
         let first = segments.partition_point(|s| s.base_offset <= offset).saturating_sub(1);
+        let reader = FileReader::new(&self.shared.disk, Reach::Disk);
         for segment in &segments[first..] {
-            let Some(readable) = self.readable(segment, positions.log_end_bytes)? else { break };
-            if let Some((position, _)) = readable.find(offset)? {
+            let Some(readable) = self.readable(segment, positions.log_end_bytes, &reader)? else { break };
+            if let Some((position, _)) = readable.find(offset, Age::Old)? {
                 return Ok(segment.base_bytes + position);
             }
         }
@@ -194,14 +248,19 @@ impl Log {
     }
 
     /// The part of a segment below a bound; `None` when all of it lies above.
-    fn readable<'a>(&'a self, segment: &'a Segment, bound_bytes: u64) -> Result<Option<Readable<'a>>, ReadError> {
+    fn readable<'a>(
+        &'a self,
+        segment: &'a Segment,
+        bound_bytes: u64,
+        reader: &'a FileReader,
+    ) -> Result<Option<Readable<'a>>, ReadError> {
         let end = segment.end_below(bound_bytes);
         if end == 0 {
             return Ok(None);
         }
         let interval_bytes = self.config.load().index_interval_bytes;
-        let source = segment.source(&self.shared, &self.folder.load(), interval_bytes)?;
-        Ok(Some(Readable { log: self, segment, source, end }))
+        let source = segment.source(&self.shared, &self.folder.load(), interval_bytes, reader.reach())?;
+        Ok(Some(Readable { log: self, segment, source, reader, end }))
     }
 
     /// Retention may rename a segment's files while they are opened: then the log start has passed `from`.
@@ -237,15 +296,18 @@ impl Readable<'_> {
         ReadError::Failed(Error::io("read", &self.path())(source))
     }
 
-    fn headers(&self, position: u64) -> Headers<'_> {
-        let map = self.source.map().map(Arc::as_ref);
-        Headers::new(self.source.file(), map, position, self.end)
+    fn headers(&self, position: u64, age: Age) -> Headers<'_> {
+        let map = match (self.reader.reach(), age) {
+            (Reach::Memory, Age::Old) => None,
+            (Reach::Memory, Age::Recent) | (Reach::Disk, Age::Recent | Age::Old) => self.source.map(),
+        };
+        Headers::new(self.source.file(), map.map(Arc::as_ref), position, self.end).by(self.reader)
     }
 
     /// The first batch that ends at or after `offset`.
-    fn find(&self, offset: Offset) -> Result<Option<(u64, BatchInfo)>, ReadError> {
-        let position = self.segment.position_for(offset, &self.source).map_err(|e| self.cannot_read(e))?;
-        let mut headers = self.headers(position);
+    fn find(&self, offset: Offset, age: Age) -> Result<Option<(u64, BatchInfo)>, ReadError> {
+        let position = self.position_for(offset)?;
+        let mut headers = self.headers(position, age);
         while let Some((position, batch)) = self.next(&mut headers)? {
             if batch.last_offset() >= offset {
                 return Ok(Some((position, batch)));
@@ -254,38 +316,36 @@ impl Readable<'_> {
         Ok(None)
     }
 
+    fn position_for(&self, offset: Offset) -> Result<u64, ReadError> {
+        self.segment.position_for(offset, &self.source, self.reader).map_err(|e| self.cannot_read(e))
+    }
+
     fn next(&self, headers: &mut Headers<'_>) -> Result<Option<(u64, BatchInfo)>, ReadError> {
         Ok(headers.next().map_err(|fault| fault.at(&self.path()))?)
     }
 
     /// Lends from `start`, where `first` begins.
-    fn lend(
-        &self,
-        start: u64,
-        first: &BatchInfo,
-        bytes_max: usize,
-        minimum: Minimum,
-        copy_below_bytes: u64,
-    ) -> Result<Option<Slice>, ReadError> {
+    fn lend(&self, start: u64, first: &BatchInfo, wanted: Wanted) -> Result<Option<Slice>, ReadError> {
         let first_end = start + u64::from(first.size_bytes);
-        let limit = start.saturating_add(bytes_max as u64);
+        let limit = start.saturating_add(wanted.bytes_max as u64);
         let end = if limit >= self.end {
             self.end
         } else if limit < first_end {
-            match minimum {
+            match wanted.minimum {
                 Minimum::OneBatch => first_end,
                 Minimum::Nothing => return Ok(None),
             }
         } else {
-            self.last_end_before(limit, first_end)?
+            self.last_end_before(limit, first_end, wanted.age)?
         };
-        self.slice(start, end, copy_below_bytes).map(Some)
+        self.slice(start, end, wanted.age).map(Some)
     }
 
     /// The end of the last batch that ends at or before `limit`, given one such end.
-    fn last_end_before(&self, limit: u64, known_end: u64) -> Result<u64, ReadError> {
-        let indexed = self.segment.position_before(limit, &self.source).map_err(|e| self.cannot_read(e))?;
-        let mut headers = self.headers(indexed.max(known_end));
+    fn last_end_before(&self, limit: u64, known_end: u64, age: Age) -> Result<u64, ReadError> {
+        let indexed = self.segment.position_before(limit, &self.source, self.reader);
+        let indexed = indexed.map_err(|e| self.cannot_read(e))?;
+        let mut headers = self.headers(indexed.max(known_end), age);
         let mut end = indexed.max(known_end);
         while let Some((position, batch)) = self.next(&mut headers)? {
             let next_end = position + u64::from(batch.size_bytes);
@@ -297,12 +357,18 @@ impl Readable<'_> {
         Ok(end)
     }
 
-    fn slice(&self, start: u64, end: u64, copy_below_bytes: u64) -> Result<Slice, ReadError> {
-        if end - start >= copy_below_bytes {
-            let file = self.source.file().clone();
-            return Ok(Slice::File(FileSlice { file, position: start, length: end - start }));
+    fn slice(&self, start: u64, end: u64, age: Age) -> Result<Slice, ReadError> {
+        let shared = &self.log.shared;
+        if end - start >= shared.tuning.copy_below_bytes {
+            let presence = match age {
+                Age::Recent => Presence::Certain,
+                Age::Old => Presence::Unknown,
+            };
+            let (file, disk) = (self.source.file().clone(), shared.disk.clone());
+            return Ok(Slice::File(FileSlice { file, position: start, length: end - start, disk, presence }));
         }
-        let lent = self.source.map().and_then(|map| map.lend(start..end));
+        let map = self.source.map().filter(|_| age == Age::Recent);
+        let lent = map.and_then(|map| map.lend(start..end));
         Ok(Slice::Mapped(match lent {
             Some(bytes) => bytes,
             None => self.bytes(start, end)?,
@@ -311,7 +377,7 @@ impl Readable<'_> {
 
     fn bytes(&self, start: u64, end: u64) -> Result<Bytes, ReadError> {
         let mut bytes = vec![0; (end - start) as usize];
-        let read = self.source.file().read_exact_at(&mut bytes, start);
+        let read = self.reader.read_exact_at(self.source.file(), &mut bytes, start);
         read.map_err(|e| self.cannot_read(e))?;
         Ok(bytes.into())
     }
@@ -328,8 +394,7 @@ impl Readable<'_> {
             None => self.segment.read_index_files(folder)?.relative_before(at),
         };
         let from = self.segment.base_offset.plus(indexed.into()).max(log_start);
-        let position = self.segment.position_for(from, &self.source).map_err(|e| self.cannot_read(e))?;
-        let mut headers = self.headers(position);
+        let mut headers = self.headers(self.position_for(from)?, Age::Old);
         while let Some((position, batch)) = self.next(&mut headers)? {
             if batch.max_timestamp >= at
                 && batch.last_offset() >= log_start

@@ -6,7 +6,7 @@
 //! * a segment holds its own descriptor while it has bytes that were not synced, so that a failed sync is seen on it;
 //!   otherwise its file is opened through the bounded [`FileCache`].
 
-use crate::runtime::Disk;
+use crate::runtime::{Disk, FileReader, Reach, not_in_memory};
 use crate::storage::Error;
 use crate::storage::files::OpenSegment;
 use crate::storage::headers::Headers;
@@ -259,19 +259,19 @@ impl Segment {
     }
 
     /// Where a search for `offset` begins: at or before the batch that holds it.
-    pub(super) fn position_for(&self, offset: Offset, source: &Source) -> io::Result<u64> {
+    pub(super) fn position_for(&self, offset: Offset, source: &Source, reader: &FileReader) -> io::Result<u64> {
         let relative = index::relative(self.base_offset, offset).unwrap_or(i32::MAX as u32);
         match source {
-            Source::Closed(open) => open.index.position_for(relative),
+            Source::Closed(open) => open.index.position_for(relative, reader),
             // The segment may have been closed since; then the search begins at its start, once.
             Source::Active { .. } => Ok(self.index.read().as_ref().map_or(0, |index| index.position_for(relative))),
         }
     }
 
     /// A batch begins here, at or before `position`.
-    pub(super) fn position_before(&self, position: u64, source: &Source) -> io::Result<u64> {
+    pub(super) fn position_before(&self, position: u64, source: &Source, reader: &FileReader) -> io::Result<u64> {
         match source {
-            Source::Closed(open) => open.index.position_before(position),
+            Source::Closed(open) => open.index.position_before(position, reader),
             Source::Active { .. } => Ok(self.index.read().as_ref().map_or(0, |index| index.position_before(position))),
         }
     }
@@ -301,13 +301,26 @@ impl Source {
 }
 
 impl Segment {
-    /// Opens what is needed to read.
-    pub(super) fn source(&self, shared: &Shared, folder: &Path, interval_bytes: u32) -> Result<Source, Error> {
+    /// Opens what is needed to read. Where a name is to be looked up, and indexes are to be checked, the disk may have to be
+    /// waited for.
+    pub(super) fn source(
+        &self,
+        shared: &Shared,
+        folder: &Path,
+        interval_bytes: u32,
+        reach: Reach,
+    ) -> Result<Source, Error> {
+        let not_open = || Error::io("open", &self.path(folder, LOG))(not_in_memory());
         if self.index.read().is_none() {
-            return Ok(Source::Closed(self.open(shared, folder, interval_bytes)?));
+            let open = match reach {
+                Reach::Memory => shared.files.get(self.key).ok_or_else(not_open)?,
+                Reach::Disk => self.open(shared, folder, interval_bytes)?,
+            };
+            return Ok(Source::Closed(open));
         }
         let file = match self.own_file() {
             Some(file) => file,
+            None if reach == Reach::Memory => return Err(not_open()),
             None => {
                 // The appender may open it at the same time; both descriptors name the same file.
                 let path = self.path(folder, LOG);

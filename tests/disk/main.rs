@@ -10,6 +10,7 @@ mod support;
 
 mod broker;
 mod broker_cuts;
+mod cold;
 mod failpoints;
 mod failures;
 mod image;

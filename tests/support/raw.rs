@@ -140,6 +140,12 @@ impl Client {
         }
     }
 
+    /// Waits until something of the next response is there, and leaves it there.
+    pub fn wait_for_bytes(&self) {
+        let peeked = self.stream.peek(&mut [0]).expect("an answer comes in time");
+        assert_eq!(peeked, 1, "the broker closed the connection");
+    }
+
     /// Says that nothing more will be sent.
     pub fn finish_sending(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);

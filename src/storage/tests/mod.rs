@@ -5,6 +5,7 @@ mod damage;
 mod directories;
 mod kills;
 mod logs;
+mod memory;
 mod model;
 mod recoveries;
 mod recovery_cases;

@@ -3,7 +3,7 @@
 //!
 //! Invariants: the order of a connection stays, as the same call does the work; who waits for a turn holds no lock.
 //!
-//! Called by `server`, which waits for the turn.
+//! Called by `handlers`, `net` and `server`, which wait for the turn.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
@@ -21,7 +21,7 @@ pub struct Turn<'a> {
 
 impl Turns {
     /// So many at a time.
-    pub(super) fn new(count: usize) -> Turns {
+    pub fn new(count: usize) -> Turns {
         Turns(Semaphore::new(count))
     }
 

@@ -1,0 +1,83 @@
+//! What is read without asking whether it is in memory, what only if it is, and what the disk is asked for.
+
+use super::*;
+use crate::runtime::{Change, Disk as Seam, DiskWatcher, Reach, not_in_memory};
+use std::fs::File;
+use std::ops::Range;
+
+/// Nothing is in memory. How many reads went to the disk.
+#[derive(Debug, Default)]
+struct Forgetful(std::sync::atomic::AtomicUsize);
+
+impl DiskWatcher for Forgetful {
+    fn before(&self, _: &Change<'_>) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn after(&self, _: &Change<'_>) {}
+
+    fn reads(&self, _: &File, _: Range<u64>, reach: Reach) -> std::io::Result<()> {
+        match reach {
+            Reach::Memory => Err(not_in_memory()),
+            Reach::Disk => {
+                self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn open(disk: &Disk) -> (DataDirectory, Log, Arc<Forgetful>) {
+    let forgetful = Arc::new(Forgetful::default());
+    let seam = Seam::watched(forgetful.clone());
+    let directory = DataDirectory::open_on(seam, disk.root.path(), BrokerId(1), disk.tuning).unwrap();
+    let log = disk.open_log(&directory).unwrap();
+    (directory, log, forgetful)
+}
+
+#[test]
+fn records_that_are_not_synced_are_read_without_asking_and_others_only_when_they_are_in_memory() {
+    let disk = Disk::mapped(1 << 20);
+    let (_directory, log, forgetful) = open(&disk);
+    append(&log, &[batch(1, 100)]);
+    append(&log, &[batch(1, 100_000)]);
+    let from_memory = |from| {
+        let read = log.read_from_memory(Offset(from), 1000, Bound::LogEnd, Minimum::OneBatch).unwrap();
+        read.map(|read| read.slice.expect("there is a batch"))
+    };
+    let (small, large) = (from_memory(0).unwrap(), from_memory(1).unwrap());
+    assert_eq!(bytes_of(&small).len(), batch(1, 100).len());
+    let Slice::File(large) = large else { panic!("large slices are ranges of the file") };
+    assert_eq!(large.bytes_in_memory(), large.length);
+    log.flush().unwrap();
+    assert!(from_memory(0).is_none() && from_memory(1).is_none());
+    assert_eq!(forgetful.0.load(std::sync::atomic::Ordering::Relaxed), 0);
+    append(&log, &[batch(1, 100)]);
+    assert!(from_memory(2).is_some(), "what follows is not synced");
+}
+
+#[test]
+fn what_is_read_from_the_disk_is_in_memory_or_to_be_asked_for() {
+    let disk = Disk::mapped(1 << 20);
+    let (_directory, log, forgetful) = open(&disk);
+    append(&log, &[batch(1, 100)]);
+    append(&log, &[batch(1, 100_000)]);
+    log.flush().unwrap();
+    let read = |from| log.read(Offset(from), 1000, Bound::LogEnd, Minimum::OneBatch).unwrap().slice.unwrap();
+    let small = read(0);
+    assert_eq!(forgetful.0.load(std::sync::atomic::Ordering::Relaxed), 1, "its bytes; the map has its header");
+    assert!(matches!(small, Slice::Mapped(_)));
+    let Slice::File(large) = read(1) else { panic!("large slices are ranges of the file") };
+    assert_eq!((large.bytes_in_memory(), large.bring_in().unwrap()), (0, large.length));
+}
+
+#[test]
+fn a_closed_segment_is_opened_where_the_disk_may_be_waited_for() {
+    let disk = Disk::new(500);
+    let (_directory, log) = disk.open();
+    (0..3).for_each(|_| drop(append(&log, &[batch(1, 300)])));
+    let from_memory = || log.read_from_memory(Offset(0), 1000, Bound::LogEnd, Minimum::OneBatch).unwrap();
+    assert!(from_memory().is_none());
+    log.read(Offset(0), 1000, Bound::LogEnd, Minimum::OneBatch).unwrap();
+    assert!(from_memory().is_some(), "it is open now");
+}
