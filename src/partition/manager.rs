@@ -15,7 +15,7 @@ use super::{Error, LookupError, Partition};
 use crate::config::{BrokerConfig, DynamicSettings, LogConfig};
 use crate::metadata::{self, ClusterImage};
 use crate::runtime::{Clock, Disk, Space};
-use crate::storage::{self, DataDirectory, Log};
+use crate::storage::{self, DataDirectory, Log, let_folder_leave_memory};
 use crate::types::{BrokerId, PartitionIndex, TimestampMs, TopicId, TopicName, TopicPartition};
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
@@ -415,6 +415,9 @@ impl PartitionManager {
                 }
             }
         }
+        // Not under the lock: it takes its time.
+        let due = self.directory.lock().as_ref().map(|directory| directory.removals_due(now)).unwrap_or_default();
+        due.iter().for_each(|folder| let_folder_leave_memory(folder));
         match self.directory.lock().as_ref().map(|directory| directory.delete_due(now)) {
             Some(Ok(at)) => next.extend(at),
             Some(Err(e)) => error!(error = %e, "the folder of a deleted partition stays behind"),

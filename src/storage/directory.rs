@@ -371,6 +371,11 @@ impl DataDirectory {
         Ok(())
     }
 
+    /// The folders whose time has come: those that [`delete_due`](DataDirectory::delete_due) will remove.
+    pub fn removals_due(&self, now: TimestampMs) -> Vec<PathBuf> {
+        self.removals.lock().iter().filter(|(at, _)| *at <= now).map(|(_, path)| path.clone()).collect()
+    }
+
     /// Removes the folders whose time has come, and says when the next one's will. Blocks.
     ///
     /// # Errors

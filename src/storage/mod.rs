@@ -54,6 +54,7 @@ pub use positions::{Bound, Positions};
 pub use producers::ProducerRefusal;
 pub use reader::{FoundRecord, LogRead, Minimum, Slice};
 pub use release::StoppedDirectory;
+pub use retention::let_folder_leave_memory;
 pub use transactions::Transactions;
 pub use verify::{Finding, News, Tally, Verifier, Weight};
 

@@ -3,21 +3,29 @@
 //! Invariants:
 //! * nothing at or above the high watermark goes;
 //! * the log start is published before a segment leaves the list, and the segment leaves before its files are renamed;
-//! * what was lent stays readable through its descriptor.
+//! * what was lent stays readable through its descriptor;
+//! * a large file leaves memory by steps before its name goes. The kernel takes a third of a second to forget a GiB, in which
+//!   it gives the processor to nobody else: whoever waits for that processor waits for tens of milliseconds.
 //!
 //! Source: Kafka's `UnifiedLog.deleteOldSegments`. Called by a maintenance task where blocking is allowed.
 
-use crate::runtime::{Disk, is_disk_full};
+use crate::runtime::{Disk, is_disk_full, let_leave_memory};
 use crate::storage::appender::Appender;
 use crate::storage::log::Log;
 use crate::storage::segment::{self, Segment};
 use crate::storage::{Error, ReadError, recovery};
 use crate::types::{Offset, TimestampMs, TopicPartition};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::thread;
+use std::time::{Duration, UNIX_EPOCH};
 use tracing::{info, warn};
+
+/// So much leaves memory at a time, which takes some milliseconds; then others have the processor for as long.
+const STEP_BYTES: u64 = 16 << 20;
+const STEP_PAUSE: Duration = Duration::from_millis(3);
 
 impl Log {
     /// Lets go of segments that are too old, that are too many, or that lie below the log start. Their files are renamed
@@ -74,6 +82,7 @@ impl Log {
         drop(waiting);
         let mut result = Ok(next);
         for (_, path) in due {
+            leave_memory(&path);
             if let Err(error) = recovery::remove(&self.shared.disk, &path) {
                 result = Err(error);
             }
@@ -106,6 +115,26 @@ impl Log {
             }
         }
         Ok(())
+    }
+}
+
+/// Lets what is in the files of a folder leave memory, so that their removal is quick. Blocks, and pauses.
+pub fn let_folder_leave_memory(folder: &Path) {
+    // What cannot be read now is told when it is to be removed.
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    entries.flatten().for_each(|entry| leave_memory(&entry.path()));
+}
+
+/// Those who still read the file have it from the disk.
+pub(super) fn leave_memory(path: &Path) {
+    let Ok(file) = File::open(path) else { return };
+    let length = file.metadata().map_or(0, |found| found.len());
+    if length <= STEP_BYTES {
+        return;
+    }
+    for position in (0..length).step_by(STEP_BYTES as usize) {
+        let_leave_memory(&file, position, STEP_BYTES);
+        thread::sleep(STEP_PAUSE);
     }
 }
 

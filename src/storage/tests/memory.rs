@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::runtime::{Change, Disk as Seam, DiskWatcher, Reach, not_in_memory};
+use crate::storage::let_folder_leave_memory;
 use std::fs::File;
 use std::ops::Range;
 
@@ -69,6 +70,25 @@ fn what_is_read_from_the_disk_is_in_memory_or_to_be_asked_for() {
     assert!(matches!(small, Slice::Mapped(_)));
     let Slice::File(large) = read(1) else { panic!("large slices are ranges of the file") };
     assert_eq!((large.bytes_in_memory(), large.bring_in().unwrap()), (0, large.length));
+}
+
+#[test]
+fn a_large_file_has_left_memory_before_it_is_unlinked_and_is_still_read_by_those_who_have_it() {
+    use std::os::unix::fs::FileExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("large");
+    let bytes: Vec<u8> = (0..17 << 20).map(|i| (i >> 12) as u8).collect();
+    std::fs::write(&path, &bytes).unwrap();
+    let file = File::open(&path).unwrap();
+    file.sync_all().unwrap();
+    let_folder_leave_memory(directory.path());
+    match Seam::system().is_in_memory(&file, 16 << 20, 1) {
+        true => eprintln!("skipped: the file system keeps what it should forget"),
+        false => assert!(!Seam::system().is_in_memory(&file, 0, 1)),
+    }
+    let mut found = vec![0; bytes.len()];
+    file.read_exact_at(&mut found, 0).unwrap();
+    assert!(found == bytes);
 }
 
 #[test]
