@@ -263,12 +263,13 @@ fn read_all(
         bytes_left: limits.bytes_max,
         is_first: true,
     };
-    (0..count)
-        .map(|i| {
-            let (key, remembered) = partitions.get_index((context.start() + i) % count).expect("the index is in range");
-            reader.read(key, remembered)
-        })
-        .collect()
+    // Room at once: what collects results does not know how many there will be.
+    let mut found = Vec::with_capacity(count);
+    for i in 0..count {
+        let (key, remembered) = partitions.get_index((context.start() + i) % count).expect("the index is in range");
+        found.push(reader.read(key, remembered)?);
+    }
+    Ok(found)
 }
 
 struct Reader<'a> {

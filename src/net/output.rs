@@ -12,10 +12,8 @@ use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-/// The most that one `sendfile` is asked for. The kernel keeps the processor for all of it, and whoever else is to have that
-/// processor waits: beside a client that reads as fast as it can, asked for a MiB, the others' slowest answers take twice as
-/// long.
-const FILE_BYTES_MAX: u64 = 256 << 10;
+/// The most that one `sendfile` is asked for.
+const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// How much was sent at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

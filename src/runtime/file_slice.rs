@@ -8,8 +8,6 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-/// So many bytes are asked for at a time: as many as a consumer fetches of a partition by default.
-const ASKED_BYTES: u64 = 1 << 20;
 /// So many are brought in at a time: the kernel keeps the processor meanwhile, and others wait for the turn.
 const BROUGHT_IN_BYTES: u64 = 256 << 10;
 
@@ -38,13 +36,11 @@ pub enum Presence {
 }
 
 impl FileSlice {
-    /// How many bytes from the slice's start on can be sent without waiting for the disk; 0 when it is to be waited for.
-    pub fn bytes_in_memory(&self) -> u64 {
-        let stretch = self.length.min(ASKED_BYTES);
+    /// Whether all of it can be sent without waiting for the disk.
+    pub fn is_in_memory(&self) -> bool {
         match self.presence {
-            Presence::Certain => self.length,
-            Presence::Unknown if self.disk.is_in_memory(&self.file, self.position, stretch) => stretch,
-            Presence::Unknown => 0,
+            Presence::Certain => true,
+            Presence::Unknown => self.disk.is_in_memory(&self.file, self.position, self.length),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What every running part needs: the clock, the disk, turns for what waits for it, and the bytes that travel from `storage`
 //! and `handlers` to `net`.
 
+mod cachestat;
 mod clock;
 mod disk;
 mod file_reader;

@@ -120,7 +120,7 @@ impl Outgoing {
         if self.present_bytes == 0
             && let Next::File { slice, .. } = self.next()
         {
-            self.present_bytes = slice.bytes_in_memory();
+            self.present_bytes = if slice.is_in_memory() { slice.length } else { 0 };
             return self.present_bytes > 0;
         }
         true

@@ -44,6 +44,7 @@ pub(super) struct Headers<'a> {
     file: &'a File,
     reader: FileReader,
     map: Option<&'a Map>,
+    map_end: u64,
     position: u64,
     end: u64,
     last_offset: Option<Offset>,
@@ -56,12 +57,12 @@ impl<'a> Headers<'a> {
     /// Walks from `position`, where a batch begins, to `end`, where one ends. Reads from the map where there is one.
     pub(super) fn new(file: &'a File, map: Option<&'a Map>, position: u64, end: u64) -> Headers<'a> {
         let reader = FileReader::default();
-        Headers { file, reader, map, position, end, last_offset: None, block: Vec::new(), block_start: 0 }
+        Headers { file, reader, map, map_end: end, position, end, last_offset: None, block: Vec::new(), block_start: 0 }
     }
 
-    /// The same walk, by a reader of the caller's.
-    pub(super) fn by(self, reader: &FileReader) -> Headers<'a> {
-        Headers { reader: reader.clone(), ..self }
+    /// The same walk, by a reader of the caller's, and through the map only below `map_end`.
+    pub(super) fn by(self, reader: &FileReader, map_end: u64) -> Headers<'a> {
+        Headers { reader: reader.clone(), map_end, ..self }
     }
 
     /// The next batch and where it begins; `None` at the end.
@@ -92,7 +93,9 @@ impl<'a> Headers<'a> {
 
     fn header(&mut self, position: u64) -> Result<&[u8], Fault> {
         let header_end = position + HEADER_BYTES as u64;
-        if let Some(bytes) = self.map.and_then(|map| map.bytes(position..header_end)) {
+        if let Some(bytes) =
+            self.map.filter(|_| header_end <= self.map_end).and_then(|map| map.bytes(position..header_end))
+        {
             return Ok(bytes);
         }
         if position < self.block_start || header_end > self.block_start + self.block.len() as u64 {

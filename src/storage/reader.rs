@@ -6,12 +6,12 @@
 //! * a lookup reads an index and walks the headers of about `index.interval.bytes`.
 //!
 //! * what was not synced yet is in the page cache, as the kernel has to write it; all else may have left it. A read that must
-//!   not wait for the disk asks for what it looks at, and takes nothing through a map, where nobody could be asked.
+//!   not wait for the disk asks for what it looks at: by reading it, or once before it looks through a map.
 //!
 //! No lock is taken but the short one of the active segment's index.
 
 use crate::record::{BatchInfo, BatchView, DECOMPRESSED_BYTES_MAX};
-use crate::runtime::{FileReader, FileSlice, Presence, Reach};
+use crate::runtime::{FileReader, FileSlice, Presence, Reach, not_in_memory};
 use crate::storage::headers::Headers;
 use crate::storage::log::Log;
 use crate::storage::positions::{Bound, Positions};
@@ -81,24 +81,12 @@ struct Readable<'a> {
     source: Source,
     reader: &'a FileReader,
     end: u64,
+    /// What is looked at below is in memory.
+    present_end: u64,
 }
 
-/// What a reader wants to have of the bytes that it found.
-#[derive(Clone, Copy)]
-struct Wanted {
-    bytes_max: usize,
-    minimum: Minimum,
-    age: Age,
-}
-
-/// How long ago bytes were appended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Age {
-    /// They are not synced.
-    Recent,
-    /// They are.
-    Old,
-}
+/// More than lies, as a rule, between where a search begins and the batch that it looks for.
+const SEARCHED_BYTES: u64 = 16 << 10;
 
 impl Log {
     /// Lends whole batches from `from` on, at most `bytes_max` bytes of them unless `minimum` asks for the first. Waits for
@@ -144,16 +132,15 @@ impl Log {
         if from >= positions.bound(bound) {
             return Ok(LogRead { slice: None, available_bytes: 0, positions });
         }
-        let age = if from >= self.synced() { Age::Recent } else { Age::Old };
-        let wanted = Wanted { bytes_max, minimum, age };
         let found = self.retry_unless_deleted(from, || {
             let segments = self.segments.load();
             let first = segments.partition_point(|s| s.base_offset <= from).saturating_sub(1);
             for segment in &segments[first..] {
-                let Some(readable) = self.readable(segment, positions.bound_bytes(bound), reader)? else { break };
-                if let Some((start, batch)) = readable.find(from, age)? {
+                let Some(mut readable) = self.readable(segment, positions.bound_bytes(bound), reader)? else { break };
+                readable.present_end = readable.find_present_end(from, bytes_max)?;
+                if let Some((start, batch)) = readable.find(from)? {
                     let available = positions.bound_bytes(bound).saturating_sub(segment.base_bytes + start);
-                    return Ok((readable.lend(start, &batch, wanted)?, available));
+                    return Ok((readable.lend(start, &batch, bytes_max, minimum)?, available));
                 }
             }
             Ok((None, 0))
@@ -222,7 +209,7 @@ impl Log {
         }
         let (reader, bound_bytes) = (FileReader::new(&self.shared.disk, Reach::Disk), positions.bound_bytes(bound));
         let Some(readable) = self.readable(&segments[place], bound_bytes, &reader)? else { return Ok(None) };
-        let Some((position, batch)) = readable.find(last_offset, Age::Old)? else { return Ok(None) };
+        let Some((position, batch)) = readable.find(last_offset)? else { return Ok(None) };
         let found = readable.record_in(position, &batch, timestamp, positions.log_start)?;
         Ok(found.filter(|f| f.offset < positions.bound(bound)))
     }
@@ -240,7 +227,7 @@ impl Log {
         let reader = FileReader::new(&self.shared.disk, Reach::Disk);
         for segment in &segments[first..] {
             let Some(readable) = self.readable(segment, positions.log_end_bytes, &reader)? else { break };
-            if let Some((position, _)) = readable.find(offset, Age::Old)? {
+            if let Some((position, _)) = readable.find(offset)? {
                 return Ok(segment.base_bytes + position);
             }
         }
@@ -260,7 +247,7 @@ impl Log {
         }
         let interval_bytes = self.config.load().index_interval_bytes;
         let source = segment.source(&self.shared, &self.folder.load(), interval_bytes, reader.reach())?;
-        Ok(Some(Readable { log: self, segment, source, reader, end }))
+        Ok(Some(Readable { log: self, segment, source, reader, end, present_end: 0 }))
     }
 
     /// Retention may rename a segment's files while they are opened: then the log start has passed `from`.
@@ -296,18 +283,35 @@ impl Readable<'_> {
         ReadError::Failed(Error::io("read", &self.path())(source))
     }
 
-    fn headers(&self, position: u64, age: Age) -> Headers<'_> {
-        let map = match (self.reader.reach(), age) {
-            (Reach::Memory, Age::Old) => None,
-            (Reach::Memory, Age::Recent) | (Reach::Disk, Age::Recent | Age::Old) => self.source.map(),
+    /// Up to where all is in memory that is looked at from `from` on. Asks where that has to be known: a map cannot say it.
+    fn find_present_end(&self, from: Offset, bytes_max: usize) -> Result<u64, ReadError> {
+        if from >= self.log.synced() {
+            return Ok(self.end);
+        }
+        if self.reader.reach() == Reach::Disk || self.source.map().is_none() {
+            return Ok(0);
+        }
+        let start = self.position_for(from)?;
+        let end = self.end.min(start.saturating_add(bytes_max as u64).saturating_add(SEARCHED_BYTES));
+        match self.reader.disk().is_in_memory(self.source.file(), start, end.saturating_sub(start)) {
+            true => Ok(end),
+            false => Err(self.cannot_read(not_in_memory())),
+        }
+    }
+
+    fn headers(&self, position: u64) -> Headers<'_> {
+        let map = self.source.map().map(Arc::as_ref);
+        let map_end = match self.reader.reach() {
+            Reach::Memory => self.present_end,
+            Reach::Disk => self.end,
         };
-        Headers::new(self.source.file(), map.map(Arc::as_ref), position, self.end).by(self.reader)
+        Headers::new(self.source.file(), map, position, self.end).by(self.reader, map_end)
     }
 
     /// The first batch that ends at or after `offset`.
-    fn find(&self, offset: Offset, age: Age) -> Result<Option<(u64, BatchInfo)>, ReadError> {
+    fn find(&self, offset: Offset) -> Result<Option<(u64, BatchInfo)>, ReadError> {
         let position = self.position_for(offset)?;
-        let mut headers = self.headers(position, age);
+        let mut headers = self.headers(position);
         while let Some((position, batch)) = self.next(&mut headers)? {
             if batch.last_offset() >= offset {
                 return Ok(Some((position, batch)));
@@ -325,27 +329,33 @@ impl Readable<'_> {
     }
 
     /// Lends from `start`, where `first` begins.
-    fn lend(&self, start: u64, first: &BatchInfo, wanted: Wanted) -> Result<Option<Slice>, ReadError> {
+    fn lend(
+        &self,
+        start: u64,
+        first: &BatchInfo,
+        bytes_max: usize,
+        minimum: Minimum,
+    ) -> Result<Option<Slice>, ReadError> {
         let first_end = start + u64::from(first.size_bytes);
-        let limit = start.saturating_add(wanted.bytes_max as u64);
+        let limit = start.saturating_add(bytes_max as u64);
         let end = if limit >= self.end {
             self.end
         } else if limit < first_end {
-            match wanted.minimum {
+            match minimum {
                 Minimum::OneBatch => first_end,
                 Minimum::Nothing => return Ok(None),
             }
         } else {
-            self.last_end_before(limit, first_end, wanted.age)?
+            self.last_end_before(limit, first_end)?
         };
-        self.slice(start, end, wanted.age).map(Some)
+        self.slice(start, end).map(Some)
     }
 
     /// The end of the last batch that ends at or before `limit`, given one such end.
-    fn last_end_before(&self, limit: u64, known_end: u64, age: Age) -> Result<u64, ReadError> {
+    fn last_end_before(&self, limit: u64, known_end: u64) -> Result<u64, ReadError> {
         let indexed = self.segment.position_before(limit, &self.source, self.reader);
         let indexed = indexed.map_err(|e| self.cannot_read(e))?;
-        let mut headers = self.headers(indexed.max(known_end), age);
+        let mut headers = self.headers(indexed.max(known_end));
         let mut end = indexed.max(known_end);
         while let Some((position, batch)) = self.next(&mut headers)? {
             let next_end = position + u64::from(batch.size_bytes);
@@ -357,17 +367,14 @@ impl Readable<'_> {
         Ok(end)
     }
 
-    fn slice(&self, start: u64, end: u64, age: Age) -> Result<Slice, ReadError> {
+    fn slice(&self, start: u64, end: u64) -> Result<Slice, ReadError> {
         let shared = &self.log.shared;
         if end - start >= shared.tuning.copy_below_bytes {
-            let presence = match age {
-                Age::Recent => Presence::Certain,
-                Age::Old => Presence::Unknown,
-            };
+            let presence = if end <= self.present_end { Presence::Certain } else { Presence::Unknown };
             let (file, disk) = (self.source.file().clone(), shared.disk.clone());
             return Ok(Slice::File(FileSlice { file, position: start, length: end - start, disk, presence }));
         }
-        let map = self.source.map().filter(|_| age == Age::Recent);
+        let map = self.source.map().filter(|_| end <= self.present_end);
         let lent = map.and_then(|map| map.lend(start..end));
         Ok(Slice::Mapped(match lent {
             Some(bytes) => bytes,
@@ -394,7 +401,7 @@ impl Readable<'_> {
             None => self.segment.read_index_files(folder)?.relative_before(at),
         };
         let from = self.segment.base_offset.plus(indexed.into()).max(log_start);
-        let mut headers = self.headers(self.position_for(from)?, Age::Old);
+        let mut headers = self.headers(self.position_for(from)?);
         while let Some((position, batch)) = self.next(&mut headers)? {
             if batch.max_timestamp >= at
                 && batch.last_offset() >= log_start
