@@ -52,7 +52,8 @@ impl Admin {
         let answer = self.call(&request, 4)?;
         check("CreateTopics", answer.topics.first().ok_or("no topic in the answer")?.error_code)?;
         let deadline = Instant::now() + LEADERS_WITHIN;
-        while self.leaders(name)? < partitions {
+        // A broker may hear later than it tells that it leads.
+        while self.leaders(name)? < partitions || self.log_ends(name, partitions).is_err() {
             if Instant::now() > deadline {
                 return Err(format!("the partitions of {name} have no leader").into());
             }
