@@ -515,8 +515,6 @@ impl DiskWatcher for Full {
             matches!(change, runtime::Change::Reserve { .. }) && self.0.fetch_sub(1, Ordering::Relaxed) > 0;
         if is_refused { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
-
-    fn after(&self, _: &runtime::Change<'_>) {}
 }
 
 #[tokio::test]

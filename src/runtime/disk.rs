@@ -75,16 +75,21 @@ pub enum Change<'a> {
     RemoveFolder(&'a Path),
 }
 
-/// Who is told of each change, and may refuse it.
+/// Who is told of each change, and may refuse it. What it does not define lets everything pass.
 pub trait DiskWatcher: Debug + Send + Sync {
     /// Called before a change; an error is what the caller gets instead of it.
     ///
     /// # Errors
     /// Whatever the disk is to be said to have answered.
-    fn before(&self, change: &Change<'_>) -> io::Result<()>;
+    fn before(&self, change: &Change<'_>) -> io::Result<()> {
+        let _ = change;
+        Ok(())
+    }
 
     /// Called when a change has happened.
-    fn after(&self, change: &Change<'_>);
+    fn after(&self, change: &Change<'_>) {
+        let _ = change;
+    }
 
     /// Called before bytes of a file are read that may not be in memory, and when it is asked whether they are. May take its
     /// time where the read reaches to the disk.

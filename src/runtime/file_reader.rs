@@ -138,7 +138,7 @@ fn read_from_memory(file: &File, bytes: &mut [u8], position: u64) -> io::Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Change, DiskWatcher};
+    use crate::runtime::DiskWatcher;
     use std::io::Write;
     use std::ops::Range;
     use std::sync::Arc;
@@ -207,12 +207,6 @@ mod tests {
     struct OnDiskOnly;
 
     impl DiskWatcher for OnDiskOnly {
-        fn before(&self, _: &Change<'_>) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn after(&self, _: &Change<'_>) {}
-
         fn reads(&self, _: &File, _: Range<u64>, reach: Reach) -> io::Result<()> {
             if reach == Reach::Memory { Err(not_in_memory()) } else { Ok(()) }
         }

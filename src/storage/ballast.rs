@@ -64,8 +64,7 @@ impl Ballast {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Change, DiskWatcher, Space};
-    use std::io;
+    use crate::runtime::{DiskWatcher, Space};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -73,12 +72,6 @@ mod tests {
     struct Free(AtomicU64);
 
     impl DiskWatcher for Free {
-        fn before(&self, _: &Change<'_>) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn after(&self, _: &Change<'_>) {}
-
         fn space(&self) -> Option<Space> {
             Some(Space { total_bytes: 1 << 40, free_bytes: self.0.load(Ordering::Relaxed) })
         }

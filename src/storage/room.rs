@@ -172,7 +172,7 @@ fn is_past(moment: TimestampMs, now: TimestampMs) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Change, DiskWatcher};
+    use crate::runtime::DiskWatcher;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -183,12 +183,6 @@ mod tests {
     }
 
     impl DiskWatcher for Told {
-        fn before(&self, _: &Change<'_>) -> io::Result<()> {
-            Ok(())
-        }
-
-        fn after(&self, _: &Change<'_>) {}
-
         fn space(&self) -> Option<Space> {
             self.asked.fetch_add(1, Ordering::Relaxed);
             Some(Space { total_bytes: 1 << 40, free_bytes: self.free.load(Ordering::Relaxed) })

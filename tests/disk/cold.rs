@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use klamm::runtime::{Change, Disk, DiskWatcher, Reach, not_in_memory};
+use klamm::runtime::{Disk, DiskWatcher, Reach, not_in_memory};
 
 use super::broker::{InProcess, config};
 use super::support::batch::Batch;
@@ -56,12 +56,6 @@ impl ColdFolder {
 }
 
 impl DiskWatcher for ColdFolder {
-    fn before(&self, _: &Change<'_>) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn after(&self, _: &Change<'_>) {}
-
     fn reads(&self, file: &File, range: Range<u64>, reach: Reach) -> io::Result<()> {
         if range.end - range.start <= self.warm_bytes || !self.holds(file)? {
             return Ok(());

@@ -55,8 +55,6 @@ impl DiskWatcher for Broken {
         }
         Ok(())
     }
-
-    fn after(&self, _: &Change<'_>) {}
 }
 
 fn batch(value: &str) -> bytes::Bytes {

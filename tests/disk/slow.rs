@@ -34,8 +34,6 @@ impl DiskWatcher for Slow {
         }
         Ok(())
     }
-
-    fn after(&self, _: &Change<'_>) {}
 }
 
 /// What half of them, nine of ten and 99 of 100 took at most.

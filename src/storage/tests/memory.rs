@@ -1,7 +1,7 @@
 //! What is read without asking whether it is in memory, what only if it is, and what the disk is asked for.
 
 use super::*;
-use crate::runtime::{Change, Disk as Seam, DiskWatcher, Reach, not_in_memory};
+use crate::runtime::{Disk as Seam, DiskWatcher, Reach, not_in_memory};
 use crate::storage::let_folder_leave_memory;
 use std::fs::File;
 use std::ops::Range;
@@ -12,12 +12,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 struct Forgetful(AtomicUsize);
 
 impl DiskWatcher for Forgetful {
-    fn before(&self, _: &Change<'_>) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn after(&self, _: &Change<'_>) {}
-
     fn reads(&self, _: &File, _: Range<u64>, reach: Reach) -> std::io::Result<()> {
         match reach {
             Reach::Memory => Err(not_in_memory()),
@@ -34,12 +28,6 @@ impl DiskWatcher for Forgetful {
 struct Curious(AtomicUsize);
 
 impl DiskWatcher for Curious {
-    fn before(&self, _: &Change<'_>) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn after(&self, _: &Change<'_>) {}
-
     fn reads(&self, _: &File, _: Range<u64>, reach: Reach) -> std::io::Result<()> {
         assert_eq!(reach, Reach::Memory);
         self.0.fetch_add(1, Ordering::Relaxed);

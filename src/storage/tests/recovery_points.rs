@@ -17,8 +17,6 @@ impl DiskWatcher for Refusing {
     fn before(&self, change: &Change<'_>) -> io::Result<()> {
         if (self.what)(change) { Err(self.kind.into()) } else { Ok(()) }
     }
-
-    fn after(&self, _: &Change<'_>) {}
 }
 
 fn open_on(disk: &Disk, watcher: Refusing) -> (DataDirectory, Log) {
@@ -208,8 +206,6 @@ impl DiskWatcher for Slow {
         }
         Ok(())
     }
-
-    fn after(&self, _: &Change<'_>) {}
 }
 
 #[test]

@@ -35,8 +35,6 @@ impl DiskWatcher for Filling {
         if is_full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
-    fn after(&self, _: &Change<'_>) {}
-
     fn space(&self) -> Option<Space> {
         Some(Space { total_bytes: 1 << 40, free_bytes: self.free.load(Ordering::Relaxed) })
     }

@@ -51,10 +51,6 @@ fn a_sync_after_rolls_covers_all_segments_and_lets_go_of_the_closed_ones() {
 struct Synced(parking_lot::Mutex<Vec<String>>);
 
 impl DiskWatcher for Synced {
-    fn before(&self, _: &Change<'_>) -> std::io::Result<()> {
-        Ok(())
-    }
-
     fn after(&self, change: &Change<'_>) {
         let path = match change {
             Change::SyncFile(file) => {
