@@ -1,7 +1,7 @@
 //! What is counted: windows of requests, the same again and again, each sent with one write and answered before the next.
 
 use bytes::Bytes;
-use kafka_protocol::messages::{FetchResponse, ProduceResponse};
+use kafka_protocol::messages::{FetchResponse, ProduceRequest, ProduceResponse};
 
 use crate::support::batch::Batch;
 use crate::support::raw::{Client, decode_response};
@@ -43,16 +43,20 @@ fn mapped(broker: &Target, partitions: i32) -> (Client, Topic) {
 /// Gives a log [`FILLED`] records, with which it is mapped.
 fn fill(client: &mut Client, topic: &Topic, partition: i32) {
     let request = produce_request(PRODUCE, topic, &[(partition, batch(600 << 10).build())]);
-    for _ in 0..FILLED {
-        let frame = client.frame(&request, PRODUCE);
-        client.send_bytes(&frame);
-        take_produced(client);
-    }
+    (0..FILLED).for_each(|_| produce_once(client, &request));
 }
 
+fn produce_once(client: &mut Client, request: &ProduceRequest) {
+    check_produced(&client.call(request, PRODUCE));
+}
+
+/// The answer to a frame that was made before.
 fn take_produced(client: &mut Client) {
     let frame = client.receive_frame().expect("the broker answers");
-    let (_, answer) = decode_response::<ProduceResponse>(frame, PRODUCE);
+    check_produced(&decode_response(frame, PRODUCE).1);
+}
+
+fn check_produced(answer: &ProduceResponse) {
     let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
     assert!(partitions.all(|partition| partition.error_code == 0), "{answer:?}");
 }
@@ -127,11 +131,7 @@ pub fn produce_idempotently(broker: &Target) -> Window {
 pub fn fetch(broker: &Target) -> Window {
     let (mut client, topic) = mapped(broker, 1);
     let request = produce_request(PRODUCE, &topic, &[(0, batch(16 << 10).build())]);
-    for _ in 0..70 {
-        let frame = client.frame(&request, PRODUCE);
-        client.send_bytes(&frame);
-        take_produced(&mut client);
-    }
+    (0..70).for_each(|_| produce_once(&mut client, &request));
     let window = client.frame(&fetch_request(FETCH, &topic, &[(0, 0)]), FETCH);
     Box::new(move || {
         client.send_bytes(&window);
@@ -143,15 +143,10 @@ pub fn fetch(broker: &Target) -> Window {
 pub fn fetch_in_session(broker: &Target) -> Window {
     let (mut client, topic) = young(broker, 100);
     fill(&mut client, &topic, 70);
-    let produced = client.frame(&produce_request(PRODUCE, &topic, &[(70, batch(100).build())]), PRODUCE);
-    client.send_bytes(&produced);
-    take_produced(&mut client);
+    produce_once(&mut client, &produce_request(PRODUCE, &topic, &[(70, batch(100).build())]));
     let partitions: Vec<_> = (0..100).map(|partition| (partition, if partition == 70 { FILLED } else { 0 })).collect();
     let mut request = fetch_request(FETCH, &topic, &partitions).with_session_id(0).with_session_epoch(0);
-    let frame = client.frame(&request, FETCH);
-    client.send_bytes(&frame);
-    let frame = client.receive_frame().expect("the broker answers");
-    let (_, answer) = decode_response::<FetchResponse>(frame, FETCH);
+    let answer = client.call(&request, FETCH);
     assert_ne!(answer.session_id, 0);
     request = request.with_session_id(answer.session_id).with_topics(Vec::new());
     Box::new(move || {
