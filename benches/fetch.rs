@@ -3,45 +3,46 @@
 //!
 //! `cargo bench --bench fetch`.
 
-use bytes::{BufMut, Bytes, BytesMut};
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use bytes::BytesMut;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, FetchRequest, FetchResponse, ProduceRequest, ProduceResponse,
-    RequestHeader, ResponseHeader, TopicName,
-};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request as ApiRequest, StrBytes};
+use kafka_protocol::messages::FetchRequest;
+use kafka_protocol::protocol::Encodable;
 use klamm::broker::Broker;
 use klamm::config::{BrokerConfig, Flags};
-use klamm::record::BatchBuilder;
-use klamm::types::{Offset, TimestampMs, TopicId};
+use klamm::types::TopicId;
 use klamm::wire::TopicRef;
 use klamm::wire::fetch::{Head, PartitionAnswer, Request, ResponseWriter};
 use std::hint::black_box;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
+use support::batch::Batch;
+use support::raw::Client;
+use support::requests::{Topic, fetch_request, produce_at};
 use uuid::Uuid;
 
-/// Long ago: the broker takes no record of the future.
-const NOW: TimestampMs = TimestampMs(1_700_000_000_000);
 const FETCH: i16 = 16;
 const PARTITIONS: [i32; 2] = [1, 100];
 
-fn fetch_request(topic: Uuid, partitions: i32) -> FetchRequest {
-    let partition = |index| FetchPartition::default().with_partition(index).with_partition_max_bytes(1 << 20);
-    let topic = FetchTopic::default().with_topic_id(topic).with_partitions((0..partitions).map(partition).collect());
-    FetchRequest::default().with_max_bytes(1 << 24).with_session_epoch(0).with_topics(vec![topic])
+/// A request that begins a session with all partitions.
+fn first_request(topic: &Topic, partitions: i32) -> FetchRequest {
+    let from_the_start: Vec<(i32, i64)> = (0..partitions).map(|partition| (partition, 0)).collect();
+    fetch_request(FETCH, topic, &from_the_start).with_session_epoch(0)
+}
+
+/// What the broker answers to a frame, undecoded.
+fn exchange(client: &mut Client, frame: &[u8]) -> usize {
+    client.send_bytes(frame);
+    client.receive_frame().expect("the broker answers").len()
 }
 
 fn requests(c: &mut Criterion) {
     let mut group = c.benchmark_group("fetch request");
     for partitions in PARTITIONS {
         let mut body = BytesMut::new();
-        let request = fetch_request(Uuid::from_u128(7), partitions);
-        request.encode(&mut body, FETCH).expect("the request is of this version");
+        let topic = Topic { id: Uuid::from_u128(7), ..Topic::unknown() };
+        first_request(&topic, partitions).encode(&mut body, FETCH).expect("the request is of this version");
         group.throughput(Throughput::Elements(partitions as u64));
         group.bench_with_input(BenchmarkId::new("parse", partitions), &body, |b, body| {
             b.iter(|| Request::parse(FETCH, black_box(body)).expect("a good request"));
@@ -71,53 +72,6 @@ fn requests(c: &mut Criterion) {
     }
 }
 
-/// One connection to a broker.
-struct Client(TcpStream);
-
-impl Client {
-    fn frame<R: ApiRequest>(request: &R, version: i16) -> Vec<u8> {
-        let mut body = BytesMut::new();
-        let header = RequestHeader::default().with_request_api_key(R::KEY).with_request_api_version(version);
-        header.encode(&mut body, R::header_version(version)).expect("the header can be encoded");
-        request.encode(&mut body, version).expect("the request is of this version");
-        let mut frame = Vec::new();
-        frame.put_i32(body.len() as i32);
-        frame.put(body);
-        frame
-    }
-
-    fn exchange(&mut self, frame: &[u8]) -> Bytes {
-        self.0.write_all(frame).expect("the broker reads");
-        let mut length = [0; 4];
-        self.0.read_exact(&mut length).expect("the broker answers");
-        let mut answer = vec![0; i32::from_be_bytes(length) as usize];
-        self.0.read_exact(&mut answer).expect("the broker answers");
-        answer.into()
-    }
-
-    fn call<R: ApiRequest, A: Decodable + HeaderVersion>(&mut self, request: &R, version: i16) -> A {
-        let mut answer = self.exchange(&Client::frame(request, version));
-        ResponseHeader::decode(&mut answer, A::header_version(version)).expect("a good header");
-        A::decode(&mut answer, version).expect("a good answer")
-    }
-
-    /// A topic of so many partitions, a record in the last.
-    fn create_topic(&mut self, name: &str, partitions: i32) -> Uuid {
-        let name = TopicName(StrBytes::from_string(name.to_owned()));
-        let topic = CreatableTopic::default().with_name(name.clone()).with_num_partitions(partitions);
-        let request = CreateTopicsRequest::default().with_topics(vec![topic.with_replication_factor(1)]);
-        let created: CreateTopicsResponse = self.call(&request.with_timeout_ms(10_000), 7);
-        let mut builder = BatchBuilder::new(Offset::ZERO);
-        builder.append(NOW, None, Some(&[7; 100]), &[]);
-        let data = PartitionProduceData::default().with_index(partitions - 1).with_records(Some(builder.build()));
-        let topic = TopicProduceData::default().with_name(name).with_partition_data(vec![data]);
-        let produced: ProduceResponse =
-            self.call(&ProduceRequest::default().with_acks(-1).with_topic_data(vec![topic]), 12);
-        assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
-        created.topics[0].topic_id
-    }
-}
-
 fn connections(c: &mut Criterion) {
     let data = tempfile::tempdir().expect("a temporary directory");
     let flags = Flags {
@@ -129,27 +83,29 @@ fn connections(c: &mut Criterion) {
     let runtime = runtime.expect("a runtime");
     let config = BrokerConfig::load(None, &flags).expect("a configuration");
     let broker = runtime.block_on(Broker::start(config)).expect("a broker");
-    let stream = TcpStream::connect(broker.bound()[0].address).expect("a connection");
-    stream.set_nodelay(true).expect("a socket takes it");
-    let mut client = Client(stream);
+    let mut client = Client::connect(&broker.bound()[0].address.to_string());
     let mut group = c.benchmark_group("fetch over a connection");
     group.sample_size(20).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
     for partitions in PARTITIONS {
-        let topic = client.create_topic(&format!("of-{partitions}"), partitions);
-        let mut request = fetch_request(topic, partitions);
-        let alone = Client::frame(&request.clone().with_session_epoch(-1), FETCH);
-        group.bench_function(BenchmarkId::new("without a session", partitions), |b| b.iter(|| client.exchange(&alone)));
-        let answer: FetchResponse = client.call(&request, FETCH);
+        let topic = Topic::create(&mut client, partitions, &[]);
+        produce_at(&mut client, &topic, partitions - 1, Batch::of(&[&"v".repeat(100)]).build(), 0);
+        let mut request = first_request(&topic, partitions);
+        let alone = client.frame(&request.clone().with_session_epoch(-1), FETCH);
+        group.bench_function(BenchmarkId::new("without a session", partitions), |b| {
+            b.iter(|| exchange(&mut client, &alone));
+        });
+        let answer = client.call(&request, FETCH);
         assert_ne!(answer.session_id, 0);
         request = request.with_session_id(answer.session_id).with_topics(Vec::new());
         group.bench_function(BenchmarkId::new("in a session", partitions), |b| {
             b.iter(|| {
                 request.session_epoch += 1;
-                client.exchange(&Client::frame(&request, FETCH)).len()
+                let frame = client.frame(&request, FETCH);
+                exchange(&mut client, &frame)
             });
         });
         request.session_epoch += 1;
-        let answer: FetchResponse = client.call(&request, FETCH);
+        let answer = client.call(&request, FETCH);
         assert_eq!((answer.error_code, answer.responses.len()), (0, 1), "the session holds");
     }
     group.finish();

@@ -4,10 +4,9 @@ use crate::Result;
 use crate::cold::Admin;
 use crate::frames::{FetchFrame, FetchLimits, Session, fetch_answer, verify_batches};
 use crate::link::{self, Link};
-use crate::peer::Peer;
-use std::time::{Duration, Instant};
+use crate::peer::{Peer, Served};
+use std::time::Instant;
 
-const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 /// As a Java consumer asks.
 const WHOLE: FetchLimits =
     FetchLimits { wait_ms: 500, bytes_min: 1, bytes_max: 50 << 20, partition_bytes_max: 1 << 20 };
@@ -15,29 +14,8 @@ const WHOLE: FetchLimits =
 const SPREAD: FetchLimits =
     FetchLimits { wait_ms: 500, bytes_min: 1, bytes_max: 64 << 10, partition_bytes_max: 4 << 10 };
 
-/// What all consumers together got.
-#[derive(Clone, Copy, Debug)]
-pub struct Fetched {
-    pub bytes: u64,
-    pub requests: u64,
-    pub time: Duration,
-    pub processor_time: Duration,
-}
-
-impl Fetched {
-    /// CPU seconds of the broker per 10⁹ bytes of batches.
-    pub fn processor_seconds_per_gb(&self) -> f64 {
-        self.processor_time.as_secs_f64() / (self.bytes as f64 / 1e9)
-    }
-
-    /// CPU microseconds of the broker per request.
-    pub fn processor_micros_per_request(&self) -> f64 {
-        self.processor_time.as_secs_f64() * 1e6 / self.requests as f64
-    }
-}
-
-/// `consumers` read all of partition 0, each for itself, at the same time.
-pub fn whole(peer: &Peer, topic: &str, consumers: usize) -> Result<Fetched> {
+/// `consumers` read all of partition 0, each for itself, at the same time. What all of them got.
+pub fn whole(peer: &Peer, topic: &str, consumers: usize) -> Result<Served> {
     let end = Admin::connect(peer.address)?.log_ends(topic, 1)? as i64;
     let frame = FetchFrame::new(topic, &[(0, 0)], WHOLE, Session::NONE);
     let links = (0..consumers).map(|_| Link::connect(peer.address)).collect::<Result<Vec<Link>>>()?;
@@ -49,17 +27,14 @@ pub fn whole(peer: &Peer, topic: &str, consumers: usize) -> Result<Fetched> {
     }
     let (mut bytes, mut requests, mut ready) = (0, 0, Vec::new());
     while readers.iter().any(|reader| reader.next < end) {
-        link::wait(readers.iter().map(|reader| &reader.link), Some(ANSWERS_WITHIN), &mut ready)?;
-        if ready.is_empty() {
-            return Err(format!("no answer within {ANSWERS_WITHIN:?}").into());
-        }
+        link::wait_for_answers(readers.iter().map(|reader| &reader.link), &mut ready)?;
         for at in &ready {
             let (answers, answered_bytes) = readers[*at].receive(end)?;
             requests += answers;
             bytes += answered_bytes;
         }
     }
-    Ok(Fetched { bytes, requests, time: begun.elapsed(), processor_time: peer.processor_time()? - processor_time })
+    Ok(Served { bytes, requests, time: begun.elapsed(), processor_time: peer.processor_time()? - processor_time })
 }
 
 struct Reader {
@@ -93,7 +68,7 @@ impl Reader {
 }
 
 /// One consumer reads all partitions through a session (KIP-227), a part of them with each request.
-pub fn session(peer: &Peer, topic: &str, partitions: usize) -> Result<Fetched> {
+pub fn session(peer: &Peer, topic: &str, partitions: usize) -> Result<Served> {
     let records = Admin::connect(peer.address)?.log_ends(topic, partitions)?;
     let mut link = Link::connect(peer.address)?;
     let mut next = vec![0_i64; partitions];
@@ -102,10 +77,7 @@ pub fn session(peer: &Peer, topic: &str, partitions: usize) -> Result<Fetched> {
     link.send(&FetchFrame::new(topic, &every, SPREAD, Session { id: 0, epoch: 0 }).bytes)?;
     let (mut bytes, mut requests, mut epoch, mut ready) = (0, 0, 0, Vec::new());
     while next.iter().sum::<i64>() < records as i64 {
-        link::wait(std::iter::once(&link), Some(ANSWERS_WITHIN), &mut ready)?;
-        if ready.is_empty() {
-            return Err(format!("no answer within {ANSWERS_WITHIN:?}").into());
-        }
+        link::wait_for_answers(std::iter::once(&link), &mut ready)?;
         link.fill()?;
         while let Some(frame) = link.next_frame() {
             let answer = link.bytes(frame);
@@ -129,5 +101,5 @@ pub fn session(peer: &Peer, topic: &str, partitions: usize) -> Result<Fetched> {
         }
     }
     let processor_time = peer.processor_time()? - processor_time;
-    Ok(Fetched { bytes, requests, time: begun.elapsed(), processor_time })
+    Ok(Served { bytes, requests, time: begun.elapsed(), processor_time })
 }

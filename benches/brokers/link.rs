@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 /// What one read takes.
 const READ_BYTES: usize = 256 << 10;
 
@@ -128,6 +129,18 @@ pub fn wait<'a>(
     ready.clear();
     ready.extend((0..interests.len()).filter(|at| !interests[*at].revents().is_empty()));
     Ok(())
+}
+
+/// As [`wait`], for answers that must come.
+///
+/// # Errors
+/// None came in a minute.
+pub fn wait_for_answers<'a>(links: impl Iterator<Item = &'a Link>, ready: &mut Vec<usize>) -> Result<()> {
+    wait(links, Some(ANSWERS_WITHIN), ready)?;
+    match ready.is_empty() {
+        true => Err(format!("no answer within {ANSWERS_WITHIN:?}").into()),
+        false => Ok(()),
+    }
 }
 
 fn wait_for(interests: &mut [PollFd<'_>], timeout: Option<Duration>) -> Result<()> {

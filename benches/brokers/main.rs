@@ -114,7 +114,7 @@ fn run(bench: &mut Bench, row: &Row, peers: &[Peer], runs: usize) -> Results {
             if results.failures.contains_key(&peer.name) {
                 continue;
             }
-            match bench.run(row, peer) {
+            match (row.measure)(bench, peer) {
                 Ok(values) => {
                     eprintln!("{}\t{}\t{values:.3?}", row.key, peer.name);
                     results.values.entry(peer.name.clone()).or_default().push(values);

@@ -58,6 +58,32 @@ pub struct Memory {
     pub resident: u64,
 }
 
+/// What was done for clients in some time, and what it cost the broker.
+#[derive(Clone, Copy, Debug)]
+pub struct Served {
+    pub requests: u64,
+    /// Of batches.
+    pub bytes: u64,
+    pub time: Duration,
+    pub processor_time: Duration,
+}
+
+impl Served {
+    /// CPU seconds of the broker per 10⁹ bytes of batches.
+    pub fn processor_seconds_per_gb(&self) -> f64 {
+        self.processor_time.as_secs_f64() / (self.bytes as f64 / 1e9)
+    }
+
+    /// CPU microseconds of the broker per request.
+    pub fn processor_micros_per_request(&self) -> f64 {
+        self.processor_time.as_secs_f64() * 1e6 / self.requests as f64
+    }
+
+    pub fn requests_per_second(&self) -> f64 {
+        self.requests as f64 / self.time.as_secs_f64()
+    }
+}
+
 impl Peer {
     /// Starts it with its data in `data`, which it may find filled, and waits until it answers.
     pub fn start(recipe: &Recipe, data: &Path) -> Result<Peer> {
@@ -65,7 +91,8 @@ impl Peer {
         let port = free_port()?;
         let mut peer = Peer::spawn(recipe, data, port)?;
         peer.wait_until_it_answers(Duration::from_millis(10))?;
-        peer.find_process()?;
+        // A command may be a script that starts it.
+        peer.process = listening_process(peer.address.port())?;
         Ok(peer)
     }
 
@@ -106,12 +133,6 @@ impl Peer {
             process: child.id(),
             child,
         })
-    }
-
-    /// Looks for the process that listens: a command may be a script that starts it.
-    fn find_process(&mut self) -> Result<()> {
-        self.process = listening_process(self.address.port())?;
-        Ok(())
     }
 
     /// Stops it as its user would, and waits until it is gone.

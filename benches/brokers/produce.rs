@@ -7,7 +7,7 @@ use crate::Result;
 use crate::cold::Admin;
 use crate::frames::{Content, ProduceFrame, Producer, produce_answer};
 use crate::link::{self, Link};
-use crate::peer::Peer;
+use crate::peer::{Peer, Served};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 const SENT_ALONE_FROM_BYTES: usize = 64 << 10;
 /// What is not measured at the beginning: this, or a tenth of the bytes.
 const WARM_UP: Duration = Duration::from_millis(300);
-const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Who writes to a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,33 +61,8 @@ impl Load {
     }
 }
 
-/// What was acknowledged in the measured time, and what it cost the broker.
-#[derive(Clone, Copy, Debug)]
-pub struct Produced {
-    pub requests: u64,
-    pub bytes: u64,
-    pub time: Duration,
-    pub processor_time: Duration,
-}
-
-impl Produced {
-    /// CPU seconds of the broker per 10⁹ bytes of batches.
-    pub fn processor_seconds_per_gb(&self) -> f64 {
-        self.processor_time.as_secs_f64() / (self.bytes as f64 / 1e9)
-    }
-
-    /// CPU microseconds of the broker per request.
-    pub fn processor_micros_per_request(&self) -> f64 {
-        self.processor_time.as_secs_f64() * 1e6 / self.requests as f64
-    }
-
-    pub fn requests_per_second(&self) -> f64 {
-        self.requests as f64 / self.time.as_secs_f64()
-    }
-}
-
-/// Produces to a topic that is there, and checks what became of it.
-pub fn run(peer: &Peer, topic: &str, load: &Load) -> Result<Produced> {
+/// Produces to a topic that is there, and checks what became of it. What was acknowledged in the measured time.
+pub fn run(peer: &Peer, topic: &str, load: &Load) -> Result<Served> {
     let mut admin = Admin::connect(peer.address)?;
     let before = admin.log_ends(topic, load.partitions)?;
     let mut streams = streams(peer, topic, load, &mut admin)?;
@@ -100,10 +74,7 @@ pub fn run(peer: &Peer, topic: &str, load: &Load) -> Result<Produced> {
     let mut ready = Vec::new();
     let (mut acknowledged, mut measured) = (0, None);
     loop {
-        link::wait(streams.iter().map(|stream| &stream.link), Some(ANSWERS_WITHIN), &mut ready)?;
-        if ready.is_empty() {
-            return Err(format!("no answer within {ANSWERS_WITHIN:?}").into());
-        }
+        link::wait_for_answers(streams.iter().map(|stream| &stream.link), &mut ready)?;
         let passed = begun.elapsed();
         let is_warm = passed > WARM_UP || acknowledged * frame_bytes > load.bytes_max / 10;
         if measured.is_none() && is_warm {
@@ -123,7 +94,7 @@ pub fn run(peer: &Peer, topic: &str, load: &Load) -> Result<Produced> {
         }
     }
     let (from, since, processor_time) = measured.ok_or("nothing was measured")?;
-    let produced = Produced {
+    let served = Served {
         requests: acknowledged - from,
         bytes: (acknowledged - from) * frame_bytes,
         time: begun.elapsed() - since,
@@ -131,7 +102,7 @@ pub fn run(peer: &Peer, topic: &str, load: &Load) -> Result<Produced> {
     };
     let grown = admin.log_ends(topic, load.partitions)? - before;
     match grown == acknowledged * load.content.records as u64 {
-        true => Ok(produced),
+        true => Ok(served),
         false => Err(format!("{acknowledged} batches were acknowledged, and the logs grew by {grown} records").into()),
     }
 }

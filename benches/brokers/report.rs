@@ -51,13 +51,21 @@ pub struct Results {
     pub failures: BTreeMap<String, String>,
 }
 
+impl Results {
+    /// What a broker's runs gave for a figure, from the smallest; `None` when none of them was.
+    fn sorted(&self, broker: &str, at: usize) -> Option<Vec<f64>> {
+        let mut values: Vec<f64> = self.values.get(broker)?.iter().map(|run| run[at]).collect();
+        values.sort_by(f64::total_cmp);
+        Some(values)
+    }
+}
+
 impl Figure {
     fn of(&self, results: &Results, broker: &str, at: usize) -> Option<f64> {
         if results.failures.contains_key(broker) {
             return None;
         }
-        let mut values: Vec<f64> = results.values.get(broker)?.iter().map(|run| run[at]).collect();
-        values.sort_by(f64::total_cmp);
+        let values = results.sorted(broker, at)?;
         match (self.compared, self.better) {
             (Compared::Median, _) => Some(values[values.len() / 2]),
             (Compared::Best, Better::Lower) => values.first().copied(),
@@ -69,9 +77,7 @@ impl Figure {
         if let Some(failure) = results.failures.get(broker) {
             return format!("failed: {failure}");
         }
-        let Some(runs) = results.values.get(broker) else { return "–".into() };
-        let mut values: Vec<f64> = runs.iter().map(|run| run[at]).collect();
-        values.sort_by(f64::total_cmp);
+        let Some(values) = results.sorted(broker, at) else { return "–".into() };
         let (first, median, last) = (values[0], values[values.len() / 2], values[values.len() - 1]);
         match values.len() {
             1 => number(median),

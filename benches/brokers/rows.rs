@@ -70,10 +70,6 @@ impl Bench {
         Bench { root: root.into(), tools, topics: 0 }
     }
 
-    pub fn run(&mut self, row: &Row, peer: &Peer) -> Result<Vec<f64>> {
-        (row.measure)(self, peer)
-    }
-
     /// Where a broker of this row's own may keep its data.
     pub fn root(&self) -> &Path {
         &self.root
@@ -97,13 +93,8 @@ impl Bench {
         memory::warm(bytes as usize + WARM_BYTES)?;
         self.topics += 1;
         let topic = format!("bench-{}", self.topics);
-        let settings: Vec<(&str, &str)> = [("file.delete.delay.ms", "0")].iter().chain(settings).copied().collect();
-        let mut admin = Admin::connect(peer.address)?;
-        admin.create_topic(&topic, partitions, &settings)?;
-        let done = action(&topic);
-        admin.delete_topic(&topic)?;
-        peer.wait_until_gone(&topic)?;
-        done
+        let topic = topic.as_str();
+        with_named_topic(peer, topic, partitions, settings, || action(topic))
     }
 
     /// With the broker and the generator on the first processor: what waking the other one costs is left out.
@@ -116,6 +107,23 @@ impl Bench {
         peer::pin(std::process::id(), &every)?;
         done
     }
+}
+
+/// Does something while a topic of this name is there; its files are gone afterwards.
+pub fn with_named_topic<T>(
+    peer: &Peer,
+    name: &str,
+    partitions: usize,
+    settings: &[(&str, &str)],
+    action: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let settings: Vec<(&str, &str)> = [("file.delete.delay.ms", "0")].iter().chain(settings).copied().collect();
+    let mut admin = Admin::connect(peer.address)?;
+    admin.create_topic(name, partitions, &settings)?;
+    let done = action();
+    admin.delete_topic(name)?;
+    peer.wait_until_gone(name)?;
+    done
 }
 
 /// Beside what a run takes of the page cache.

@@ -1,17 +1,16 @@
 //! What is measured over the wire of a broker that runs: produce, fetch, acknowledgements, long polls, durable ones.
 
 use crate::Result;
-use crate::cold::Admin;
 use crate::fetch;
 use crate::frames::Content;
 use crate::latency::{self, Latencies, Pace};
-use crate::peer::Peer;
+use crate::peer::{Peer, Served};
 use crate::produce::{self, Idempotence, Load, Sharing};
 use crate::report::Better::{Higher, Lower};
 use crate::report::Bound::{OwnRatio, Ratio};
 use crate::report::Compared::{Best, Median};
 use crate::report::Figure;
-use crate::rows::{Bench, CPU_PER_GB, CPU_PER_REQUEST, Row, cost, figure, latency, row};
+use crate::rows::{Bench, CPU_PER_GB, CPU_PER_REQUEST, Row, cost, figure, latency, row, with_named_topic};
 use klamm::record::Compression;
 use std::time::Duration;
 
@@ -173,7 +172,7 @@ pub fn warm_up(bench: &mut Bench, peer: &Peer) -> Result<()> {
 }
 
 impl Bench {
-    fn produce(&mut self, peer: &Peer, load: &Load) -> Result<produce::Produced> {
+    fn produce(&mut self, peer: &Peer, load: &Load) -> Result<Served> {
         self.with_topic(peer, load.bytes_max, load.partitions, &[], |topic| produce::run(peer, topic, load))
     }
 
@@ -185,7 +184,7 @@ impl Bench {
         Ok(vec![self.produce(peer, load)?.processor_micros_per_request()])
     }
 
-    fn fetch_after(&mut self, peer: &Peer, consumers: usize, bytes: u64) -> Result<fetch::Fetched> {
+    fn fetch_after(&mut self, peer: &Peer, consumers: usize, bytes: u64) -> Result<Served> {
         let load = Load { bytes_max: bytes, time_max: Duration::from_secs(20), ..Load::single(BATCH_64K, 8) };
         self.with_topic(peer, bytes, 1, &[], |topic| {
             produce::run(peer, topic, &load)?;
@@ -228,20 +227,19 @@ impl Bench {
         let stream =
             Pace { content: BATCH_64K, per_second: 200_000_000 / 66_000, time: time + Duration::from_millis(500) };
         let pace = Pace { content: RECORD_1K, per_second: 1000, time };
-        let mut admin = Admin::connect(peer.address)?;
         let beside = "beside";
-        admin.create_topic(beside, 1, &[("file.delete.delay.ms", "0")])?;
         let measured = self.with_topic(peer, stream.bytes(), 1, &[], |topic| {
-            std::thread::scope(|scope| {
-                let streaming = scope
-                    .spawn(|| latency::acknowledgements(peer, beside, &stream).map(drop).map_err(|e| e.to_string()));
-                let measured = latency::acknowledgements(peer, topic, &pace);
-                streaming.join().expect("the stream does not panic")?;
-                measured
+            with_named_topic(peer, beside, 1, &[], || {
+                std::thread::scope(|scope| {
+                    let streaming = scope.spawn(|| {
+                        latency::acknowledgements(peer, beside, &stream).map(drop).map_err(|e| e.to_string())
+                    });
+                    let measured = latency::acknowledgements(peer, topic, &pace);
+                    streaming.join().expect("the stream does not panic")?;
+                    measured
+                })
             })
         });
-        admin.delete_topic(beside)?;
-        peer.wait_until_gone(beside)?;
         Ok(summary(&measured?))
     }
 
